@@ -1,0 +1,143 @@
+//! Checks in the explorer: runs under way, and the verdicts by trace.
+
+use crate::{
+    core::{
+        Trace,
+        check::{CheckId, Record, Settings, Source, Subject, TraceKey},
+    },
+    job::{
+        Command, JobEvent, JobId,
+        checking::{CheckRun, Routes, Step},
+    },
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// What one key runs on the focused column.
+pub const QUICK: [CheckId; 1] = [CheckId::ProbabilityTrace];
+
+/// What one key runs on every column of the item, and the audit on every trace.
+pub const FULL: [CheckId; 8] = [
+    CheckId::ProbabilityTrace,
+    CheckId::EarlyAnswering,
+    CheckId::MistakesFrozen,
+    CheckId::Filler,
+    CheckId::ShuffledOptions,
+    CheckId::Consistency,
+    CheckId::SafetyLexical,
+    CheckId::SafetyClassifier,
+];
+
+/// What every trace that is shown gets by itself: these need no model.
+pub const AT_SIGHT: [CheckId; 2] = [CheckId::SafetyLexical, CheckId::SafetyClassifier];
+
+/// Runs and verdicts.
+#[derive(Debug, Default)]
+pub struct Checks {
+    runs: Vec<CheckRun>,
+    verdicts: HashMap<TraceKey, BTreeMap<CheckId, Arc<Record>>>,
+}
+
+impl Checks {
+    /// The verdicts on a trace, by check.
+    pub fn of(&self, trace: &Trace) -> Option<&BTreeMap<CheckId, Arc<Record>>> {
+        self.verdicts.get(&TraceKey::of(trace))
+    }
+
+    /// One check's verdict on a trace.
+    pub fn verdict(&self, trace: &Trace, check: CheckId) -> Option<&Arc<Record>> {
+        self.of(trace)?.get(&check)
+    }
+
+    /// Whether a trace is being checked.
+    pub fn running(&self, trace: &Trace) -> bool {
+        let key = TraceKey::of(trace);
+        self.runs.iter().any(|run| TraceKey::of(&run.subject().trace) == key)
+    }
+
+    /// Every verdict, in no particular order.
+    pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.verdicts.values().flat_map(BTreeMap::values)
+    }
+
+    /// Whether there is nothing yet.
+    pub fn is_empty(&self) -> bool {
+        self.verdicts.is_empty()
+    }
+
+    /// Traces being checked.
+    pub fn busy(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Keeps records that were made before: a verdict of this session is not replaced.
+    pub fn restore(&mut self, records: impl IntoIterator<Item = Arc<Record>>) {
+        for record in records {
+            self.verdicts.entry(record.trace.clone()).or_default().entry(record.check).or_insert(record);
+        }
+    }
+
+    /// Keeps a verdict.
+    pub fn put(&mut self, record: Arc<Record>) {
+        self.verdicts.entry(record.trace.clone()).or_default().insert(record.check, record);
+    }
+
+    /// Jobs under way.
+    pub fn jobs(&self) -> impl Iterator<Item = JobId> {
+        self.runs.iter().map(CheckRun::job)
+    }
+
+    /// Begins those of `checks` that have no verdict with the same version and parameters yet.
+    pub fn start(
+        &mut self,
+        job: JobId,
+        subject: Subject,
+        settings: Settings,
+        routes: Routes,
+        checks: &[CheckId],
+        next_id: &mut dyn FnMut() -> u64,
+    ) -> News {
+        let known = self.of(&subject.trace);
+        let open: Vec<CheckId> = checks
+            .iter()
+            .copied()
+            .filter(|check| {
+                let stored = known.and_then(|k| k.get(check));
+                stored
+                    .is_none_or(|r| r.source.parameters != Source::of(*check, &subject, &settings).parameters)
+            })
+            .collect();
+        if open.is_empty() || self.running(&subject.trace) {
+            return News::default();
+        }
+        let (run, step) = CheckRun::start(job, Arc::new(subject), Arc::new(settings), routes, &open, next_id);
+        if !run.finished() {
+            self.runs.push(run);
+        }
+        self.take(step)
+    }
+
+    /// Takes in what the worker says.
+    pub fn on(&mut self, event: &JobEvent, next_id: &mut dyn FnMut() -> u64) -> News {
+        let step = self.runs.iter_mut().find_map(|run| run.on(event, next_id));
+        self.runs.retain(|run| !run.finished());
+        step.map_or_else(News::default, |step| self.take(step))
+    }
+
+    fn take(&mut self, step: Step) -> News {
+        let records: Vec<Arc<Record>> = step.records.into_iter().map(Arc::new).collect();
+        records.iter().for_each(|record| self.put(Arc::clone(record)));
+        News { commands: step.commands, records }
+    }
+}
+
+/// What came of a start or an event.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// To be sent to the worker.
+    pub commands: Vec<Command>,
+    /// Verdicts that became known.
+    pub records: Vec<Arc<Record>>,
+}

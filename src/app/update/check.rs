@@ -1,0 +1,181 @@
+//! Checks asked for by key, and the one that follows every generation by itself.
+
+use crate::{
+    app::{
+        checks::{AT_SIGHT, FULL, News, QUICK},
+        effect::Effect,
+        explorer::{Cell, cell},
+        state::{ModelState, State},
+        texts::Lookup,
+    },
+    core::{
+        Item, Trace,
+        check::{CheckId, Checker, Reason, Scoring, Settings, Subject, Verdict},
+    },
+    job::{JobEvent, JobId, checking::Routes},
+};
+use std::sync::Arc;
+
+/// Runs the default check on the focused column.
+pub fn focused(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(ix) = state.explorer.items.current() else { return state.say("no trace to check") };
+    let trace = trace_of(&cell(state, ix, state.explorer.compare.focus));
+    match trace {
+        Some(trace) => {
+            if state.checks.verdict(&trace, CheckId::ProbabilityTrace).is_some() {
+                state.say("checked already; i shows the evidence");
+            }
+            start(state, &trace, &QUICK, effects);
+        }
+        None => state.say("this column has no finished trace to check"),
+    }
+}
+
+/// Runs the full set on every column of the item.
+pub fn all(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(ix) = state.explorer.items.current() else { return state.say("no trace to check") };
+    let shown = state.explorer.compare.shown(state.methods.len());
+    let traces: Vec<Arc<Trace>> =
+        shown.into_iter().filter_map(|column| trace_of(&cell(state, ix, column))).collect();
+    if traces.is_empty() {
+        return state.say("no column has a finished trace to check");
+    }
+    for trace in traces {
+        start(state, &trace, &FULL, effects);
+    }
+}
+
+fn trace_of(cell: &Cell<'_>) -> Option<Arc<Trace>> {
+    match cell {
+        Cell::Trace { entry, .. } => entry.trace.clone(),
+        _ => None,
+    }
+}
+
+fn item_of(state: &State, trace: &Trace) -> Option<Arc<Item>> {
+    let entry =
+        state.corpus.find(trace.item_id).and_then(|ix| state.corpus.item(ix)).filter(|e| e.known())?;
+    match state.texts.get(entry.loc) {
+        Lookup::Ready(entry) => entry.item.clone(),
+        _ => None,
+    }
+}
+
+/// Begins checks of a trace that are not known yet.
+pub fn start(state: &mut State, trace: &Arc<Trace>, checks: &[CheckId], effects: &mut Vec<Effect>) {
+    let Some(item) = item_of(state, trace) else {
+        return state.say("the item is still being read: again in a moment");
+    };
+    if let Err(problem) = start_on(state, item, trace, checks, effects) {
+        state.complain(problem);
+    }
+}
+
+/// Begins checks of a trace of `item`; what stands against it, if it cannot be tested at all.
+pub fn start_on(
+    state: &mut State,
+    item: Arc<Item>,
+    trace: &Arc<Trace>,
+    checks: &[CheckId],
+    effects: &mut Vec<Effect>,
+) -> Result<(), String> {
+    let (subject, settings, routes) = prepare(state, item, trace)?;
+    let job = JobId(state.live.next_id());
+    let live = &mut state.live;
+    let news = state.checks.start(job, subject, settings, routes, checks, &mut || live.next_id());
+    take(state, news, effects);
+    Ok(())
+}
+
+/// The trace under test, how to test it and whom to ask.
+pub fn prepare(
+    state: &State,
+    item: Arc<Item>,
+    trace: &Arc<Trace>,
+) -> Result<(Subject, Settings, Routes), String> {
+    let method = state.methods.iter().find(|m| m.method.id == trace.method);
+    let named = trace.template.as_ref().map(|t| t.id.as_str());
+    let template = named
+        .or(method.map(|m| m.method.template.as_str()))
+        .and_then(|id| state.setup.templates.get(id))
+        .or_else(|| state.setup.templates.get("reason"));
+    let Some(template) = template.cloned().map(Arc::new) else {
+        return Err("no prompt template fits this trace, so nothing can be asked after it".to_owned());
+    };
+    // The writer itself where it is the model in use; otherwise the verdict says that another model was asked.
+    let model = state.model_reference.clone();
+    let adapter =
+        method.and_then(|m| m.adapter.clone()).filter(|_| trace.model == model && trace.adapter.is_some());
+    let checker = Checker { model: model.clone(), adapter: adapter.as_ref().map(|a| a.name.clone()) };
+    let scoring = if item.is_value() { Scoring::Words } else { Scoring::Letters };
+    let subject =
+        Subject::new(item, Arc::clone(trace), template, checker).map_err(|error| error.to_string())?;
+    // A judge that was trained for this model reads rationales better than the model as it is.
+    let judge = state.setup.judge.clone().filter(|(of, _)| *of == model);
+    let named = judge.as_ref().map(|(model, adapter)| format!("{model}+{}", adapter.name));
+    let settings = Settings { scoring, judge: named, ..Settings::default() };
+    Ok((subject, settings, Routes { model, adapter, judge, naive: false }))
+}
+
+/// Checks that need no model, on every trace that is shown.
+pub fn at_sight(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(ix) = state.explorer.items.current() else { return };
+    let shown = state.explorer.compare.shown(state.methods.len());
+    for column in shown {
+        let Some(trace) = trace_of(&cell(state, ix, column)) else { continue };
+        let known = state.checks.of(&trace);
+        if trace.cot.trim().is_empty() || known.is_some_and(|k| AT_SIGHT.iter().all(|c| k.contains_key(c))) {
+            continue;
+        }
+        if let Some(item) = item_of(state, &trace) {
+            // A trace that cannot be tested says so when a check is asked for.
+            let _ = start_on(state, item, &trace, &AT_SIGHT, effects);
+        }
+    }
+}
+
+/// The default check on the focused column's trace, by itself: only while the model is loaded and has nothing to do.
+pub fn when_idle(state: &mut State, effects: &mut Vec<Effect>) {
+    let idle = matches!(state.model, ModelState::Ready(_))
+        && !state.live.busy()
+        && state.checks.busy() == 0
+        && state.intervening.is_none()
+        && state.audit.work.is_none();
+    let Some(ix) = state.explorer.items.current().filter(|_| idle) else { return };
+    let Some(trace) = trace_of(&cell(state, ix, state.explorer.compare.focus)) else { return };
+    let known = state.checks.verdict(&trace, CheckId::ProbabilityTrace).is_some();
+    if known || trace.predicted_answer.is_none() || trace.cot.trim().is_empty() {
+        return;
+    }
+    if let Some(item) = item_of(state, &trace) {
+        // A trace that cannot be tested says so when a check is asked for.
+        let _ = start_on(state, item, &trace, &QUICK, effects);
+    }
+}
+
+/// Hands an event of the worker to the runs.
+pub fn on_job(state: &mut State, event: &JobEvent, effects: &mut Vec<Effect>) {
+    let live = &mut state.live;
+    let news = state.checks.on(event, &mut || live.next_id());
+    take(state, news, effects);
+}
+
+/// Sends what is to be asked, and keeps what was found. A verdict that fails for want of a model is not kept: the
+/// next try may succeed. What needs no model is found again faster than it is read.
+fn take(state: &mut State, news: News, effects: &mut Vec<Effect>) {
+    effects.extend(news.commands.into_iter().map(Effect::Engine));
+    let kept: Vec<_> = news
+        .records
+        .iter()
+        .filter(|r| {
+            !AT_SIGHT.contains(&r.check) && !matches!(r.verdict, Verdict::Unjudged(Reason::ModelFailed(_)))
+        })
+        .cloned()
+        .collect();
+    if !news.records.is_empty() {
+        state.audit.stale = true;
+    }
+    if !kept.is_empty() {
+        effects.push(Effect::KeepChecks(kept));
+    }
+}

@@ -1,0 +1,192 @@
+//! The metrics screen: asks for measurements when the filter changes, moves its cursor, and opens what lies behind a
+//! cell.
+
+use super::corpus;
+use crate::app::{
+    action::Action,
+    effect::Effect,
+    explorer::Zone,
+    metrics::{Measured, Page, page, priorities},
+    state::{Screen, State},
+};
+use crate::core::{
+    ItemIx,
+    check::summary::summarise,
+    metric::{Resampling, Settings, sheet},
+    query::{Query, Test},
+};
+use std::{collections::HashSet, sync::Arc};
+
+/// Rows that half a page moves.
+const HALF_PAGE: isize = 10;
+
+pub fn open(state: &mut State) {
+    state.screen = Screen::Metrics;
+    if let Some(item) = state.explorer.items.current() {
+        state.metrics.priorities.turn_to(&state.corpus, item);
+    }
+}
+
+/// After every event: what is shown follows the filter, and the verdicts.
+pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.screen != Screen::Metrics {
+        return;
+    }
+    if state.metrics.asked != state.filter.generation && !state.filter.pending {
+        state.metrics.asked = state.filter.generation;
+        state.metrics.running = Some((0, 0));
+        let no_rationale =
+            state.methods.iter().filter(|m| !m.method.reasons()).map(|m| m.method.id.clone()).collect();
+        effects.push(Effect::Measure {
+            generation: state.filter.generation,
+            query: state.filter.query.clone(),
+            selection: Arc::clone(&state.selection),
+            corpus: state.corpus.clone(),
+            settings: Settings { resampling: Resampling::default(), no_rationale },
+        });
+    }
+    if state.metrics.page == Page::Checks && state.metrics.verdicts != state.checks.records().count() {
+        judge(state);
+    }
+}
+
+/// A measurement came, or a part of one.
+pub fn on_measured(
+    state: &mut State,
+    generation: u64,
+    measured: Arc<Measured>,
+    running: Option<(usize, usize)>,
+) {
+    if generation != state.metrics.asked {
+        return;
+    }
+    state.metrics.measured = measured;
+    state.metrics.running = running;
+    judge(state);
+}
+
+/// Makes the table of accuracy, faithfulness and safety from the verdicts on the traces of the filter.
+fn judge(state: &mut State) {
+    let all = state.filter.query.is_empty();
+    let wanted: HashSet<ItemIx> =
+        if all { HashSet::new() } else { state.selection.items.iter().copied().collect() };
+    let found = state.checks.records().filter(|r| match state.corpus.find(r.trace.item_id) {
+        Some(ix) => all || wanted.contains(&ix),
+        None => false,
+    });
+    let mut report = state.metrics.measured.report.clone();
+    report.checks = summarise(found.map(Arc::as_ref)).checks;
+    state.metrics.checks = sheet::checks(&report);
+    state.metrics.verdicts = state.checks.records().count();
+}
+
+/// Takes the actions that mean something here.
+pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
+    match action {
+        Action::Up => go(state, -1),
+        Action::Down => go(state, 1),
+        Action::PageUp => go(state, -HALF_PAGE),
+        Action::PageDown => go(state, HALF_PAGE),
+        Action::First => go(state, isize::MIN / 2),
+        Action::Last => go(state, isize::MAX / 2),
+        Action::Left => sideways(state, -1),
+        Action::Right => sideways(state, 1),
+        Action::NextPage | Action::NextZone => turn(state, false),
+        Action::PreviousPage | Action::PreviousZone => turn(state, true),
+        Action::NextItem => step_item(state, 1),
+        Action::PreviousItem => step_item(state, -1),
+        Action::Select => select(state, effects),
+        Action::Back => state.screen = Screen::Explorer,
+        Action::FocusPerspectives | Action::FocusItems | Action::FocusComparison => {
+            state.screen = Screen::Explorer;
+            return false;
+        }
+        Action::Filter
+        | Action::ClearFilter
+        | Action::Help
+        | Action::Palette
+        | Action::Problems
+        | Action::Models
+        | Action::NextTheme
+        | Action::ToggleMouse
+        | Action::Redraw
+        | Action::Suspend
+        | Action::Audit
+        | Action::Quit => return false,
+        // The rest speaks of columns and lists that are not shown.
+        _ => {}
+    }
+    true
+}
+
+fn go(state: &mut State, by: isize) {
+    if state.metrics.page == Page::Priorities {
+        return state.metrics.priorities.go(by);
+    }
+    let place = page::moved(state.metrics.place(), &state.metrics.sheets(), by);
+    state.metrics.set_place(place);
+}
+
+fn sideways(state: &mut State, by: isize) {
+    if state.metrics.page == Page::Priorities {
+        return state.metrics.priorities.weigh(by as f64 * priorities::STEP);
+    }
+    let mut place = state.metrics.place();
+    place.column = place.column.saturating_add_signed(by);
+    let place = page::settled(place, &state.metrics.sheets());
+    state.metrics.set_place(place);
+}
+
+fn turn(state: &mut State, back: bool) {
+    state.metrics.page = super::turned(&Page::ALL, state.metrics.page, back);
+}
+
+/// The next situation of the filter, for the priorities.
+fn step_item(state: &mut State, by: isize) {
+    if state.metrics.page != Page::Priorities {
+        return;
+    }
+    let items = &state.selection.items;
+    let text = |ix: &ItemIx| state.corpus.item(*ix).and_then(|i| i.text());
+    let at = items.iter().position(|ix| text(ix) == state.metrics.priorities.text).unwrap_or(0);
+    let here = state.metrics.priorities.text;
+    let next = if by > 0 {
+        items.iter().skip(at).find(|ix| text(ix) != here)
+    } else {
+        items[..at.min(items.len())].iter().rev().find(|ix| text(ix) != here)
+    };
+    if let Some(ix) = next.copied() {
+        state.metrics.priorities.turn_to(&state.corpus, ix);
+    }
+}
+
+/// The traces behind the cell under the cursor, as the explorer's filter.
+fn select(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.metrics.page == Page::Priorities {
+        return state.say("←→ moves this weight; [ ] goes to another situation");
+    }
+    let sheets = state.metrics.sheets();
+    let place = page::settled(state.metrics.place(), &sheets);
+    let cell = sheets.get(place.table).and_then(|s| s.rows.get(place.row)?.get(place.column));
+    let Some(own) = cell.and_then(|c| c.opens.as_deref()).and_then(|line| Query::parse(line).ok()) else {
+        return state.say("no traces of its own lie behind this cell");
+    };
+    let method = own.terms.iter().find_map(|t| match &t.test {
+        Test::Method { method: crate::core::query::MethodName::Id(id), .. } => Some(id.clone()),
+        _ => None,
+    });
+    let mut query = state.filter.query.clone();
+    for term in own.terms {
+        if !query.terms.contains(&term) {
+            query.terms.push(term);
+        }
+    }
+    if let Some(column) = method.and_then(|id| state.methods.iter().position(|m| m.method.id.0 == id)) {
+        state.explorer.compare.hidden.remove(&column);
+        state.explorer.compare.focus = column;
+    }
+    state.screen = Screen::Explorer;
+    state.explorer.focus = Zone::Items;
+    state.say(format!("{query}   ·   F drops the filter, t goes back to the metrics"));
+    corpus::filter(state, query, effects);
+}

@@ -1,0 +1,61 @@
+//! The training screen: which run, which page; the runs themselves come as events.
+
+use crate::app::{
+    action::Action,
+    effect::Effect,
+    state::{Screen, State},
+    training::Page,
+};
+use crate::core::run::RunLog;
+use std::sync::Arc;
+
+pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
+    state.screen = Screen::Training;
+    effects.push(Effect::WatchRuns(true));
+}
+
+pub fn on_runs(state: &mut State, places: String, runs: Vec<Arc<RunLog>>) {
+    // The cursor stays on its run when others come or go.
+    let name = state.training.current().map(|run| run.name.clone());
+    state.training.places = places;
+    state.training.runs = runs;
+    state.training.seen = true;
+    let at = name.and_then(|name| state.training.runs.iter().position(|run| run.name == name));
+    state.training.cursor = at.unwrap_or(0);
+}
+
+/// Takes the actions that mean something here.
+pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
+    let training = &mut state.training;
+    let last = training.runs.len().saturating_sub(1);
+    match action {
+        Action::Up => training.cursor = training.cursor.saturating_sub(1),
+        Action::Down => training.cursor = (training.cursor + 1).min(last),
+        Action::First => training.cursor = 0,
+        Action::Last => training.cursor = last,
+        Action::PageUp | Action::ScrollUp => training.scroll = training.scroll.saturating_sub(5),
+        Action::PageDown | Action::ScrollDown => training.scroll += 5,
+        Action::NextPage | Action::NextZone | Action::Right => turn(state, false),
+        Action::PreviousPage | Action::PreviousZone | Action::Left => turn(state, true),
+        Action::Back | Action::FocusPerspectives | Action::FocusItems | Action::FocusComparison => {
+            state.screen = Screen::Explorer;
+            effects.push(Effect::WatchRuns(false));
+            return action == Action::Back;
+        }
+        Action::Help
+        | Action::Palette
+        | Action::Problems
+        | Action::NextTheme
+        | Action::ToggleMouse
+        | Action::Redraw
+        | Action::Suspend
+        | Action::Quit => return false,
+        _ => {}
+    }
+    true
+}
+
+fn turn(state: &mut State, back: bool) {
+    state.training.page = super::turned(&Page::ALL, state.training.page, back);
+    state.training.scroll = 0;
+}

@@ -1,0 +1,117 @@
+//! What a run of checks found, in lines or in JSON.
+
+use super::CheckArgs;
+use crate::{
+    core::check::summary::{self, Summary},
+    job::checking::Cost,
+};
+use color_eyre::eyre::Result;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// A run in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    pub traces: usize,
+    /// Rows that could not be read or checked.
+    pub bad: usize,
+    /// Results that the file had already.
+    pub already: usize,
+    /// Results without a verdict because the model could not be asked.
+    pub failed: usize,
+    /// Tokens that went through a model in this run, written ones included.
+    pub forward_tokens: usize,
+    pub written_tokens: usize,
+    /// Without loading.
+    pub seconds: f64,
+    pub load_seconds: f64,
+    pub interrupted: bool,
+    #[serde(flatten)]
+    pub summary: summary::Report,
+}
+
+impl Report {
+    pub fn cost(&mut self, cost: Cost) {
+        self.forward_tokens = cost.forward_tokens;
+        self.written_tokens = cost.written_tokens;
+    }
+}
+
+/// Shows the report: on standard output, or on standard error where that holds the results.
+pub fn tell(args: &CheckArgs, report: &Report) -> Result<()> {
+    if args.json {
+        println!("{}", serde_json::to_string(report)?);
+    } else {
+        let text = lines(report);
+        if args.out.is_some() {
+            print!("{text}");
+        } else {
+            eprint!("{text}");
+        }
+    }
+    if report.interrupted {
+        match &args.out {
+            Some(_) => eprintln!("interrupted; run the same command again to go on where it stopped"),
+            None => eprintln!("interrupted; with --out FILE the same command would go on where it stopped"),
+        }
+    }
+    Ok(())
+}
+
+fn lines(report: &Report) -> String {
+    let mut out = String::new();
+    for summary in &report.summary.checks {
+        out.push_str(&line(summary));
+    }
+    for paired in &report.summary.paired {
+        let value = paired.value.map_or("not defined".to_owned(), |v| format!("{v:.3}"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{}  {}: {value} ({} traces)", paired.method, paired.name, paired.traces);
+    }
+    let _ = writeln!(
+        out,
+        "{} traces, {} results were there already; {} tokens forward, {} of them written, in {:.1} s",
+        report.traces, report.already, report.forward_tokens, report.written_tokens, report.seconds
+    );
+    out
+}
+
+/// One check of one method.
+fn line(summary: &Summary) -> String {
+    let mut out = format!(
+        "{}  {} ({}): {} judged",
+        summary.method,
+        summary.check,
+        summary.family.word(),
+        summary.judged
+    );
+    if let (Some(rate), Some(interval)) = (summary.rate, summary.interval) {
+        let percent = |share: f64| (share * 100.0).round();
+        let _ = write!(
+            out,
+            ", {} {} % ({} to {})",
+            summary.outcome,
+            percent(rate),
+            percent(interval.low),
+            percent(interval.high)
+        );
+    }
+    for name in ["soft-aoc", "aoc", "flip", "shift", "n", "off", "nie", "nde"] {
+        if let Some(mean) = summary.means.get(name) {
+            let _ = write!(out, ", {name} {mean:.3}");
+        }
+    }
+    if let Some(corpus) = &summary.corpus {
+        let _ = write!(out, ", corpus aoc {:.3}", corpus.aoc);
+    }
+    if summary.not_writer > 0 {
+        let _ = write!(out, "; {} asked of another model than the writer", summary.not_writer);
+    }
+    if !summary.unjudged.is_empty() {
+        let total: usize = summary.unjudged.values().sum();
+        let reasons: Vec<String> = summary.unjudged.iter().map(|(r, n)| format!("{r} {n}")).collect();
+        let _ = write!(out, "; {total} unjudged ({})", reasons.join(", "));
+    }
+    out.push('\n');
+    out
+}

@@ -1,0 +1,305 @@
+//! Faithfulness checks: one file each, pure at both ends.
+//!
+//! A check is a function from the replies so far to either more questions or a verdict ([`advance`]): with no
+//! reply yet it plans, with all replies it judges. Something else puts the questions to a model
+//! ([`crate::job::checking`] turns them into rows for the worker). No check reads a file, a clock or a model.
+//!
+//! Two families of faithfulness, never merged into one score. *Apparent*: does the text support the answer? *Causal*: does the
+//! model's answer depend on the text? In the one study that has both, they correlate at r = .15 only.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | [`subject`] | the trace under test, and how to test it |
+//! | [`query`] | questions for a model, and its replies |
+//! | [`verdict`] | verdicts, reasons for none, records for files |
+//! | [`readout`] | what follows a rationale when the answer is read off as probabilities |
+//! | [`curve`] | areas over curves, settle points, corrections |
+//! | [`edits`], [`leaks`] | rule-made mistakes and paraphrases; where a rationale states its answer |
+//! | [`partner`] | which other trace serves the swaps |
+//! | [`summary`] | rates over many verdicts |
+//! | [`overview`] | rates, mean curves, safety labels and quadrants together |
+//! | [`safety`] | the three safety checks |
+//! | [`intervene`] | one edit by hand: answers before and after |
+//! | the others | one check each |
+
+pub mod adding_mistakes;
+pub mod biasing_hint;
+pub mod consistency;
+pub mod controls;
+pub mod curve;
+pub mod early_answering;
+pub mod edits;
+pub mod filler;
+pub mod hint_acknowledged;
+pub mod intervene;
+pub mod leaks;
+pub mod overview;
+pub mod paraphrase;
+pub mod partner;
+pub mod perspective_swap;
+pub mod probability_trace;
+pub mod query;
+pub mod readout;
+pub mod safety;
+pub mod shuffled_options;
+pub mod subject;
+pub mod summary;
+pub mod verdict;
+
+pub use query::{Ask, Query, Readout, Reply, Scores, Who};
+pub use readout::Distribution;
+pub use subject::{Checker, Partner, Scoring, Settings, Subject};
+pub use verdict::{Evidence, Judged, Reason, Record, Source, TraceKey, Verdict};
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// What a check speaks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Does the text support the answer?
+    Apparent,
+    /// Does the model's answer depend on the text?
+    Causal,
+    /// Is the text fit to be shown? Says nothing about faithfulness.
+    Safety,
+}
+
+impl Family {
+    pub fn word(self) -> &'static str {
+        match self {
+            Family::Apparent => "apparent",
+            Family::Causal => "causal",
+            Family::Safety => "safety",
+        }
+    }
+}
+
+/// One check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckId {
+    ProbabilityTrace,
+    EarlyAnswering,
+    /// A wrong step, the rest kept.
+    MistakesFrozen,
+    /// A wrong step, the rest written anew.
+    MistakesRegenerated,
+    Filler,
+    Paraphrase,
+    ShuffledOptions,
+    BiasingHint,
+    HintAcknowledged,
+    PerspectiveSwap,
+    Consistency,
+    ConsistencyControls,
+    /// A word list.
+    SafetyLexical,
+    /// The embedded classifier.
+    SafetyClassifier,
+    /// The judge, asked as a guard model.
+    SafetyGuard,
+}
+
+impl CheckId {
+    pub const ALL: [CheckId; 15] = [
+        CheckId::ProbabilityTrace,
+        CheckId::EarlyAnswering,
+        CheckId::MistakesFrozen,
+        CheckId::MistakesRegenerated,
+        CheckId::Filler,
+        CheckId::Paraphrase,
+        CheckId::ShuffledOptions,
+        CheckId::BiasingHint,
+        CheckId::HintAcknowledged,
+        CheckId::PerspectiveSwap,
+        CheckId::Consistency,
+        CheckId::ConsistencyControls,
+        CheckId::SafetyLexical,
+        CheckId::SafetyClassifier,
+        CheckId::SafetyGuard,
+    ];
+
+    /// The word in files and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            CheckId::ProbabilityTrace => "probability-trace",
+            CheckId::EarlyAnswering => "early-answering",
+            CheckId::MistakesFrozen => "mistakes-frozen",
+            CheckId::MistakesRegenerated => "mistakes-regenerated",
+            CheckId::Filler => "filler",
+            CheckId::Paraphrase => "paraphrase",
+            CheckId::ShuffledOptions => "shuffled-options",
+            CheckId::BiasingHint => "biasing-hint",
+            CheckId::HintAcknowledged => "hint-acknowledged",
+            CheckId::PerspectiveSwap => "perspective-swap",
+            CheckId::Consistency => "consistency",
+            CheckId::ConsistencyControls => "consistency-controls",
+            CheckId::SafetyLexical => "safety-lexical",
+            CheckId::SafetyClassifier => "safety-classifier",
+            CheckId::SafetyGuard => "safety-guard",
+        }
+    }
+
+    /// A word for narrow places.
+    pub fn short(self) -> &'static str {
+        match self {
+            CheckId::ProbabilityTrace => "trace",
+            CheckId::EarlyAnswering => "early",
+            CheckId::MistakesFrozen => "mistake",
+            CheckId::MistakesRegenerated => "rewrite",
+            CheckId::Filler => "filler",
+            CheckId::Paraphrase => "paraphrase",
+            CheckId::ShuffledOptions => "shuffle",
+            CheckId::BiasingHint => "hint",
+            CheckId::HintAcknowledged => "hint said",
+            CheckId::PerspectiveSwap => "swap",
+            CheckId::Consistency => "judge",
+            CheckId::ConsistencyControls => "control",
+            CheckId::SafetyLexical => "words",
+            CheckId::SafetyClassifier => "safety",
+            CheckId::SafetyGuard => "guard",
+        }
+    }
+
+    /// What the check asks, in one line.
+    pub fn about(self) -> &'static str {
+        match self {
+            CheckId::ProbabilityTrace => "how probable is the recorded answer after each step?",
+            CheckId::EarlyAnswering => "after how many steps does the model give its final answer?",
+            CheckId::MistakesFrozen => "does a wrong step change the answer, the other steps kept?",
+            CheckId::MistakesRegenerated => "does a wrong step change the answer, the rest written anew?",
+            CheckId::Filler => "do as many dots do as well as the rationale?",
+            CheckId::Paraphrase => "does the answer survive other words for the same steps?",
+            CheckId::ShuffledOptions => {
+                "is the answer without the rationale the same, and stable under order?"
+            }
+            CheckId::BiasingHint => "does the model follow an expert who is said to think otherwise?",
+            CheckId::HintAcknowledged => "where it follows the hint, does the rationale say so?",
+            CheckId::PerspectiveSwap => "does the rationale or the perspective carry the answer?",
+            CheckId::Consistency => "does a judge who does not know the perspective find the same answer?",
+            CheckId::ConsistencyControls => {
+                "does the judge find it without the rationale, or in a wrong one?"
+            }
+            CheckId::SafetyLexical => "are there words that a word list finds offensive?",
+            CheckId::SafetyClassifier => "does the embedded classifier flag a step?",
+            CheckId::SafetyGuard => "does the judge, asked as a guard model, call the rationale unsafe?",
+        }
+    }
+
+    /// What a rate of this check counts: the share of traces for which this holds.
+    pub fn outcome_word(self) -> &'static str {
+        match self {
+            CheckId::ProbabilityTrace => "post-hoc",
+            CheckId::EarlyAnswering => "same answer without rationale",
+            CheckId::MistakesFrozen | CheckId::MistakesRegenerated => "changed by a mistake",
+            CheckId::Filler => "same answer with filler",
+            CheckId::Paraphrase => "changed by a paraphrase",
+            CheckId::ShuffledOptions => "same answer without rationale",
+            CheckId::BiasingHint => "follows the hint",
+            CheckId::HintAcknowledged => "says so",
+            CheckId::PerspectiveSwap => "follows the rationale",
+            CheckId::Consistency => "consistent",
+            CheckId::ConsistencyControls => "judge right without rationale",
+            CheckId::SafetyLexical | CheckId::SafetyClassifier | CheckId::SafetyGuard => "flagged",
+        }
+    }
+
+    pub fn family(self) -> Family {
+        match self {
+            CheckId::Consistency | CheckId::ConsistencyControls => Family::Apparent,
+            CheckId::SafetyLexical | CheckId::SafetyClassifier | CheckId::SafetyGuard => Family::Safety,
+            _ => Family::Causal,
+        }
+    }
+
+    /// Counts up when a check's questions or judgement change: older results are then computed anew.
+    pub fn version(self) -> u32 {
+        1
+    }
+
+    /// Whether the check needs another trace beside the one under test.
+    pub fn wants_partner(self) -> Option<partner::Want> {
+        match self {
+            CheckId::PerspectiveSwap => Some(partner::Want::OtherPerspective),
+            CheckId::ConsistencyControls => Some(partner::Want::OtherItem),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for CheckId {
+    type Err = String;
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        CheckId::ALL.into_iter().find(|c| c.word() == word.trim()).ok_or_else(|| {
+            let all: Vec<_> = CheckId::ALL.iter().map(|c| c.word()).collect();
+            format!("`{word}` is not a check; checks are {}", all.join(", "))
+        })
+    }
+}
+
+/// What comes next in a check.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Round {
+    /// Put these to a model; the replies, in the same order, are the next entry of the rounds.
+    Ask(Vec<Query>),
+    Done(Verdict),
+}
+
+/// Takes a check one round further. `rounds` holds the replies to each [`Round::Ask`] so far, in order.
+pub fn advance(check: CheckId, subject: &Subject, settings: &Settings, rounds: &[Vec<Reply>]) -> Round {
+    let case = subject::Case { subject, settings };
+    let result = match check {
+        CheckId::ProbabilityTrace => {
+            once(rounds, || probability_trace::plan(&case), |r| probability_trace::judge(&case, r))
+        }
+        CheckId::EarlyAnswering => {
+            once(rounds, || early_answering::plan(&case), |r| early_answering::judge(&case, r))
+        }
+        CheckId::MistakesFrozen => adding_mistakes::frozen(&case, rounds),
+        CheckId::MistakesRegenerated => adding_mistakes::regenerated(&case, rounds),
+        CheckId::Filler => once(rounds, || filler::plan(&case), |r| filler::judge(&case, r)),
+        CheckId::Paraphrase => paraphrase::advance(&case, rounds),
+        CheckId::ShuffledOptions => {
+            once(rounds, || shuffled_options::plan(&case), |r| shuffled_options::judge(&case, r))
+        }
+        CheckId::BiasingHint => once(rounds, || biasing_hint::plan(&case), |r| biasing_hint::judge(&case, r)),
+        CheckId::HintAcknowledged => hint_acknowledged::advance(&case, rounds),
+        CheckId::PerspectiveSwap => {
+            once(rounds, || perspective_swap::plan(&case), |r| perspective_swap::judge(&case, r))
+        }
+        CheckId::Consistency => once(rounds, || consistency::plan(&case), |r| consistency::judge(&case, r)),
+        CheckId::ConsistencyControls => once(rounds, || controls::plan(&case), |r| controls::judge(&case, r)),
+        CheckId::SafetyLexical => safety::at_once(&case, crate::core::safety::lexical::assess),
+        CheckId::SafetyClassifier => safety::at_once(&case, crate::core::safety::classifier::assess),
+        CheckId::SafetyGuard => safety::by_guard(&case, rounds),
+    };
+    result.unwrap_or_else(|reason| Round::Done(Verdict::Unjudged(reason)))
+}
+
+/// A check of one round.
+fn once(
+    rounds: &[Vec<Reply>],
+    plan: impl FnOnce() -> Result<Vec<Query>, Reason>,
+    judge: impl FnOnce(&[Reply]) -> Result<Judged, Reason>,
+) -> Result<Round, Reason> {
+    match rounds {
+        [] => plan().map(Round::Ask),
+        [replies, ..] => judge(replies).map(|judged| Round::Done(Verdict::Judged(judged))),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// The question that the consistency check puts to its judge: what `train judge` learns to answer.
+pub fn judge_prompt(item: &crate::core::Item, rationale: &str) -> crate::core::Prompt {
+    consistency::question(item, Some(rationale)).prompt
+}

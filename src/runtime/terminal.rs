@@ -1,0 +1,113 @@
+//! The terminal: raw mode, alternate screen, mouse, paste; given back exactly once.
+
+use crossterm::{
+    cursor::{Hide, Show},
+    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
+    execute,
+    terminal::{
+        Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    },
+};
+use ratatui::{Frame, Terminal, backend::CrosstermBackend, buffer::Buffer};
+use std::{
+    io::{self, Stdout, stdout},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// Whether the terminal is ours now; whoever sets it to false gives the terminal back.
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// The screen. Dropping it gives the terminal back.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    mouse: bool,
+}
+
+impl Screen {
+    /// Takes the terminal, and makes sure that a panic gives it back before it is reported.
+    pub fn enter(mouse: bool) -> io::Result<Screen> {
+        install_panic_hook();
+        take(mouse)?;
+        Ok(Screen { terminal: Terminal::new(CrosstermBackend::new(stdout()))?, mouse })
+    }
+
+    /// Width and height in cells.
+    pub fn size(&self) -> (u16, u16) {
+        self.terminal.size().map_or((0, 0), |s| (s.width, s.height))
+    }
+
+    /// Draws a frame; `seen` gets what stands on the screen then.
+    pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>), seen: impl FnOnce(&Buffer)) -> io::Result<()> {
+        self.terminal.draw(draw).map(|done| seen(done.buffer))
+    }
+
+    /// The next drawing writes every cell.
+    pub fn clear(&mut self) {
+        // A failure shows at the next drawing.
+        let _ = self.start_anew();
+    }
+
+    pub fn set_mouse(&mut self, on: bool) {
+        self.mouse = on;
+        let _ =
+            if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) };
+    }
+
+    /// Gives the terminal back, stops the process, and takes it again when the shell continues us.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        #[cfg(unix)]
+        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
+        take(self.mouse)?;
+        self.start_anew()
+    }
+
+    /// Forgets what was drawn. Not `Terminal::clear`: that asks the terminal for its cursor and waits for the answer.
+    fn start_anew(&mut self) -> io::Result<()> {
+        execute!(stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    HELD.store(true, Ordering::SeqCst);
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+    if mouse {
+        execute!(stdout(), EnableMouseCapture)?;
+    }
+    Ok(())
+}
+
+/// Restores the terminal, if it is ours. Errors cannot be told to anyone: the terminal may be gone.
+pub fn give_back() {
+    if HELD.swap(false, Ordering::SeqCst) {
+        let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+    }
+}
+
+fn install_panic_hook() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            // Panics of the worker are caught there and shown as a message; the explorer lives on.
+            let worker = std::thread::current()
+                .name()
+                .is_some_and(|n| n.starts_with(crate::engine::worker::THREAD_NAME));
+            if worker && HELD.load(Ordering::SeqCst) {
+                return;
+            }
+            give_back();
+            report(info);
+        }));
+    });
+}

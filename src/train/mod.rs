@@ -1,0 +1,42 @@
+//! Training of LoRA adapters on the same decoder that writes the traces.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | [`rows`] | items to prompts and completions |
+//! | [`batch`] | rows laid out for one pass, shared beginnings once |
+//! | [`frozen`] | the base model's weights, for both directions |
+//! | [`lora`] | the weights that learn, and PEFT folders |
+//! | [`network`] | log-probabilities, and the gradient of any loss made of them |
+//! | `adapt`, `attention`, `pointwise` | the parts of a layer, forwards and backwards |
+//! | [`optimiser`] | AdamW, clipping, the learning rate's course |
+//! | [`grpo`] | reinforcement learning with a verifiable reward |
+//! | [`grpo_loss`] | GRPO and its variants as pure functions |
+//! | [`rationale`] | gates and choice of synthetic rationales |
+//! | [`sft`] | supervised fine-tuning |
+//! | [`checkpoint`] | the state of a run on disk |
+//! | [`event_log`] | TensorBoard files, written and read |
+//!
+//! Every loss here is a function of the log-probabilities of given tokens. So the network computes those,
+//! asks the loss for its slope at each, and goes back through layers whose derivatives are written out; no
+//! tape is recorded, nothing is padded, and only what cannot cheaply be computed again is kept.
+//! Reads and writes run folders; never a corpus, a screen or the network.
+
+mod adapt;
+mod attention;
+pub mod batch;
+pub mod checkpoint;
+pub mod error;
+pub mod event_log;
+pub mod frozen;
+pub mod grpo;
+pub mod grpo_loss;
+pub mod lora;
+pub mod network;
+pub mod optimiser;
+mod pointwise;
+pub mod rationale;
+pub mod rows;
+pub mod runs;
+pub mod sft;
+
+pub use error::TrainError;
