@@ -164,7 +164,8 @@ fn writes_live_and_cancels_with_the_real_model() {
         return;
     }
     let mut session = Session::start(&["--theme", "dark", "--forget", "--seed", "7"]);
-    session.wait_for("values");
+    // The item can be written about once it has been read: then its traces show their lengths.
+    session.wait_for(" tokens");
     session.press("3");
     session.press("\u{1b}[C");
     // Another sample of zero-shot CoT on the first item.
