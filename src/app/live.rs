@@ -42,6 +42,8 @@ pub struct Live {
     /// Rows of the present burst of work: how many there are and how many have ended.
     pub asked: usize,
     pub ended: usize,
+    /// Asked for while its item is still being read.
+    pub awaiting: Option<(ItemId, Vec<MethodId>)>,
 }
 
 impl Live {

@@ -46,9 +46,7 @@ pub fn missing(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 pub fn submit(state: &mut State, ix: ItemIx, methods: &[usize], effects: &mut Vec<Effect>) {
-    let Some(item) = full_item(state, ix) else {
-        return state.say("the item is still being read: again in a moment");
-    };
+    let Some(item) = full_item(state, ix) else { return wait_for_item(state, ix, methods) };
     let mut rows = Vec::new();
     for column in methods {
         let Some(method) = state.methods.get(*column).cloned() else { continue };
@@ -58,6 +56,34 @@ pub fn submit(state: &mut State, ix: ItemIx, methods: &[usize], effects: &mut Ve
         }
     }
     send(state, rows, effects);
+}
+
+/// What was asked about an item that is still being read is written as soon as it is there.
+fn wait_for_item(state: &mut State, ix: ItemIx, methods: &[usize]) {
+    let Some(entry) = state.corpus.item(ix).filter(|e| e.known()) else {
+        return state.say("the file says too little of this item to write about it");
+    };
+    if let Lookup::Failed(problem) = state.texts.get(entry.loc) {
+        return state.complain(format!("the item cannot be read: {problem}"));
+    }
+    let methods = methods.iter().filter_map(|c| state.methods.get(*c)).map(|m| m.method.id.clone()).collect();
+    state.live.awaiting = Some((entry.id, methods));
+    state.say("the item is still being read: writing starts with it");
+}
+
+/// Asks for what waited for its item.
+pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some((id, methods)) = state.live.awaiting.take() else { return };
+    let Some(ix) = state.corpus.find(id) else { return };
+    let columns: Vec<usize> = methods
+        .iter()
+        .filter_map(|id| state.methods.iter().position(|m| m.method.id == *id))
+        .collect();
+    if full_item(state, ix).is_some() {
+        submit(state, ix, &columns, effects);
+    } else if state.corpus.item(ix).is_some_and(|e| matches!(state.texts.get(e.loc), Lookup::Pending)) {
+        state.live.awaiting = Some((id, methods));
+    }
 }
 
 fn send(state: &mut State, rows: Vec<GenerateRow>, effects: &mut Vec<Effect>) {
@@ -127,7 +153,7 @@ pub fn cancel(state: &mut State, effects: &mut Vec<Effect>) {
     if matches!(state.model, ModelState::Fetching { .. }) {
         effects.push(Effect::CancelFetch);
         state.say("fetching stopped");
-    } else if jobs.is_empty() {
+    } else if jobs.is_empty() && state.live.awaiting.take().is_none() {
         state.say("nothing is being written");
     }
     effects.extend(jobs.into_iter().map(|job| Effect::Engine(Command::Cancel(job))));

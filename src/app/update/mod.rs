@@ -80,6 +80,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     audit::settle(state, &mut effects);
     annotate::settle(state, &mut effects);
     demo::settle(state, &mut effects);
+    generate::settle(state, &mut effects);
     metrics::settle(state, &mut effects);
     reading::settle(state, &mut effects);
     effects

@@ -36,6 +36,8 @@ pub struct Bench {
     /// Commands that the engine would have got.
     pub commands: Vec<Command>,
     pub copied: Vec<String>,
+    /// Lines that a slow disk has not given yet, once somebody says that it is slow.
+    pub held: Option<Vec<Loc>>,
     next_live: u64,
 }
 
@@ -83,6 +85,7 @@ impl Bench {
             lines,
             commands: Vec::new(),
             copied: Vec::new(),
+            held: None,
             next_live: 0,
         };
         let progress = LoadProgress { done: true, ..LoadProgress::default() };
@@ -102,10 +105,10 @@ impl Bench {
 
     fn execute(&mut self, effect: Effect, queue: &mut Vec<Event>) {
         match effect {
-            Effect::Load(locs) => queue.extend(locs.into_iter().map(|loc| Event::Loaded {
-                loc,
-                record: self.lines.get(&loc).cloned().ok_or_else(|| "no such line".to_owned()),
-            })),
+            Effect::Load(locs) => match &mut self.held {
+                Some(held) => held.extend(locs),
+                None => queue.extend(locs.into_iter().map(|loc| self.loaded(loc))),
+            },
             Effect::Query { generation, query, order, corpus } => {
                 let lines = &self.lines;
                 let rationale = |ix| {
@@ -143,6 +146,18 @@ impl Bench {
                 queue.push(Event::Stored { row, result: Ok(loc) });
             }
             _ => {}
+        }
+    }
+
+    fn loaded(&self, loc: Loc) -> Event {
+        let record = self.lines.get(&loc).cloned().ok_or_else(|| "no such line".to_owned());
+        Event::Loaded { loc, record }
+    }
+
+    /// The slow disk gives what was asked of it.
+    pub fn release(&mut self) {
+        for loc in self.held.take().unwrap_or_default() {
+            self.feed(self.loaded(loc));
         }
     }
 

@@ -115,6 +115,22 @@ fn generating_streams_cancels_and_keeps_what_was_written() {
 }
 
 #[test]
+fn what_is_asked_about_an_item_that_is_still_being_read_is_written_once_it_is_there() {
+    let mut bench = bench();
+    bench.held = Some(Vec::new());
+    bench.press("2G");
+    let item = bench.item();
+    bench.press("3w");
+    assert!(bench.asked().is_empty());
+    assert!(bench.screen().contains("writing starts with it"), "{}", bench.screen());
+    // Looking elsewhere meanwhile changes nothing.
+    bench.press("2g");
+    assert_ne!(bench.item(), item);
+    bench.release();
+    assert!(item.starts_with(&bench.asked()[0].item.text), "{item}");
+}
+
+#[test]
 fn following_stops_on_scrolling_up_and_end_resumes() {
     let mut bench = bench();
     bench.press("/tradition<enter><enter><enter><right>w");
