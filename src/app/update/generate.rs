@@ -75,10 +75,8 @@ fn wait_for_item(state: &mut State, ix: ItemIx, methods: &[usize]) {
 pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     let Some((id, methods)) = state.live.awaiting.take() else { return };
     let Some(ix) = state.corpus.find(id) else { return };
-    let columns: Vec<usize> = methods
-        .iter()
-        .filter_map(|id| state.methods.iter().position(|m| m.method.id == *id))
-        .collect();
+    let columns: Vec<usize> =
+        methods.iter().filter_map(|id| state.methods.iter().position(|m| m.method.id == *id)).collect();
     if full_item(state, ix).is_some() {
         submit(state, ix, &columns, effects);
     } else if state.corpus.item(ix).is_some_and(|e| matches!(state.texts.get(e.loc), Lookup::Pending)) {
