@@ -15,6 +15,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 /// The option that says "nothing of this": Argilla wants at least one.
 const NONE: &str = "(none)";
 
+/// The field with the trace. A field may not be named like a question, hence the prefixes of all four.
+const OUTPUT: &str = "trace_output";
+
 /// Writes the folder. What was exported there before is replaced.
 pub fn folder(export: &Export, folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder.join(".argilla"))?;
@@ -61,7 +64,8 @@ fn settings(export: &Export) -> Json {
         "guidelines": export.project.rubric.about,
         "questions": questions,
         "fields": [
-            field("output", true), field("question", false), field("perspective", false), field("options", false)
+            field(OUTPUT, true), field("item_text", false), field("item_perspective", false),
+            field("item_options", false)
         ],
         "vectors": [],
         "metadata": [],
@@ -97,7 +101,7 @@ fn question(question: &Question) -> Json {
         }
         Kind::Span => json!({
             "type": "span",
-            "field": "output",
+            "field": OUTPUT,
             "allow_overlapping": true,
             "options": [option(&question.id, &question.text)],
         }),
@@ -135,13 +139,13 @@ fn records(export: &Export) -> Json {
 fn fields(export: &Export, task: &Task) -> Json {
     if export.options.text {
         json!({
-            "output": task.trace.llm_output,
-            "question": task.item.text,
-            "perspective": task.item.perspective.name,
-            "options": options_text(task),
+            OUTPUT: task.trace.llm_output,
+            "item_text": task.item.text,
+            "item_perspective": task.item.perspective.name,
+            "item_options": options_text(task),
         })
     } else {
-        json!({ "output": trace_name(task) })
+        json!({ OUTPUT: trace_name(task) })
     }
 }
 
