@@ -5,6 +5,10 @@ use minijinja::{Environment, UndefinedBehavior, context, syntax::SyntaxConfig};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// What rendering may cost: instructions, and 64 bytes of text for each. A template that comes with a model file is
+/// somebody else's program; the longest real ones need a few thousand.
+pub const FUEL: u64 = 2_000_000;
+
 /// Who speaks a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -110,6 +114,7 @@ impl Template {
 
     fn field(&self, field: &'static str, source: &str, item: &Item) -> Result<String, TemplateError> {
         let mut environment = Environment::new();
+        environment.set_fuel(Some(FUEL));
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let whitespace = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(whitespace.map_err(|error| self.render_error(field, &error))?);

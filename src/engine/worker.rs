@@ -237,7 +237,7 @@ fn load<P: ModelProvider>(provider: &P, request: LoadRequest, sender: &Sender<Me
     let _ = sender.send(Message::Loaded { reference: reference.clone(), result });
 }
 
-pub(super) fn panic_words(panic: &(dyn Any + Send)) -> String {
+pub fn panic_words(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|s| (*s).to_owned())

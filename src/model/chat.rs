@@ -1,7 +1,7 @@
 //! Chat templates: messages to the text that a model was trained on.
 
 use super::error::ModelError;
-use crate::core::Prompt;
+use crate::core::{Prompt, prompt::FUEL};
 use minijinja::{Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig};
 
 /// The template of models that bring none.
@@ -24,6 +24,7 @@ impl ChatTemplate {
     /// Compiles `source`, or ChatML where there is none; `bos` and `eos` are the texts of those tokens.
     pub fn new(source: Option<String>, bos: String, eos: String) -> Result<ChatTemplate, ModelError> {
         let mut environment = Environment::new();
+        environment.set_fuel(Some(FUEL));
         environment.set_syntax(
             SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(template_error)?,
         );
@@ -108,6 +109,13 @@ fn strftime(format: &str) -> Result<String, Error> {
 mod tests {
     use super::*;
     use crate::core::{Message, Role};
+
+    #[test]
+    fn a_template_that_never_ends_is_an_error() {
+        let loops = "{% for a in range(99999) %}{% for b in range(99999) %}{{ a }}{% endfor %}{% endfor %}";
+        let chat = ChatTemplate::new(Some(loops.to_owned()), String::new(), String::new()).unwrap();
+        assert!(chat.render(&prompt()).unwrap_err().to_string().contains("fuel"));
+    }
 
     fn prompt() -> Prompt {
         Prompt {

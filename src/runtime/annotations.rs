@@ -1,7 +1,7 @@
 //! The annotation thread: one connection to the library, requests in order, an event for each. An answer is reported
 //! as kept when its transaction is on the disk, never before.
 
-use super::outside::{Mailbox, now};
+use super::mailbox::{CAUGHT, Mailbox, catching, now};
 use crate::{
     app::{
         Event,
@@ -32,30 +32,41 @@ const ON_THE_SPOT: &str = "explorer";
 /// How long the database may be held by others before it counts as a failure that the screen shows.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Starts the thread; requests go to the sender.
+/// Starts the thread; requests go to the sender. Counting agreement takes long over many labels: it has a thread and a
+/// connection of its own, so that no answer waits for it.
 pub fn start(config: Arc<Config>, keep: bool, mailbox: Mailbox) -> std::io::Result<mpsc::Sender<Request>> {
     let (sender, requests) = mpsc::channel::<Request>();
-    std::thread::Builder::new().name("pluriscope-annotations".to_owned()).spawn(move || {
+    std::thread::Builder::new().name(format!("{CAUGHT}annotations")).spawn(move || {
         let mut library = None;
         while let Ok(request) = requests.recv() {
             let reply = match request {
                 Request::Open(wanted) => Reply::Opened(
-                    with(&mut library, &config, |l| open(l, &wanted))
-                        .map(Box::new)
-                        .map_err(|e| e.to_string()),
+                    catching(|| with(&mut library, &config, |l| open(l, &wanted)).map_err(|e| e.to_string()))
+                        .and_then(|opened| opened)
+                        .map(Box::new),
                 ),
                 Request::Keep(write) => {
                     let at_ms = now();
-                    let kept =
-                        if keep { with(&mut library, &config, |l| l.keep(&write, at_ms)) } else { Ok(()) };
                     let fault = |e: AnnotationError| Fault { passes: e.passes(), words: e.to_string() };
-                    Reply::Kept { uid: write.uid, result: kept.map(|()| at_ms).map_err(fault) }
+                    let kept = catching(|| match keep {
+                        true => with(&mut library, &config, |l| l.keep(&write, at_ms)).map_err(fault),
+                        false => Ok(()),
+                    });
+                    let kept = kept.unwrap_or_else(|words| Err(Fault { passes: false, words }));
+                    Reply::Kept { uid: write.uid, result: kept.map(|()| at_ms) }
                 }
-                Request::Count { project, only } => Reply::Numbers(
-                    with(&mut library, &config, |l| count(l, &project, only.as_deref()))
-                        .map(Box::new)
-                        .map_err(|e| e.to_string()),
-                ),
+                Request::Count { project, only } => {
+                    let config = Arc::clone(&config);
+                    let failed = |problem| Event::Annotate(Reply::Numbers(Err(problem)));
+                    mailbox.spawn("counting", failed, move |mailbox| {
+                        let numbers = with(&mut None, &config, |l| count(l, &project, only.as_deref()));
+                        let numbers = numbers.map(Box::new).map_err(|e| e.to_string());
+                        mailbox.send(Event::Annotate(Reply::Numbers(numbers)));
+                    });
+                    // What was owed for the request is owed by that thread now.
+                    mailbox.settle();
+                    continue;
+                }
             };
             mailbox.answer(Event::Annotate(reply));
         }

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `terminal` | raw mode and alternate screen, restored exactly once however the program ends |
 //! | `outside` | effects: files, engine, library, clipboard, model fetch |
+//! | `mailbox` | events from threads, whose panics are events too |
+//! | `reading` | the corpus being opened, lines read, traces kept |
 //! | `measure` | the numbers over a selection, on a few threads |
 //! | `open` | from configuration and paths to a first state |
 //! | `annotations` | the thread that keeps labels |
@@ -12,9 +14,11 @@
 
 pub mod annotations;
 mod clipboard;
+pub mod mailbox;
 pub mod measure;
 pub mod open;
 pub mod outside;
+mod reading;
 pub mod recorder;
 pub mod terminal;
 

@@ -1,31 +1,32 @@
 //! Effects, executed: every slow thing on a thread of its own, every answer an event.
 
-use super::measure;
+use super::{
+    mailbox::{CAUGHT, Mailbox, catching},
+    measure,
+    reading::{self, Read, open},
+};
 use crate::{
     app::{
         Effect, Event,
         annotate::{OpenDesk, Request},
-        event::{CorpusEvent, FetchEvent, ModelLine, Record},
+        event::{CorpusEvent, FetchEvent, ModelLine},
         metrics::Measured,
     },
     cli::engine::{local_models, model_dirs},
     config::Config,
     core::{
-        Corpus, Item, Loc, Trace,
-        check::Record as Verdicts,
-        corpus::LoadProgress,
+        Corpus,
         metric::{Report, Settings, chart::charts, sheet::sheets},
         query::{Order, Query, Selection, evaluate},
         run::RunLog,
     },
     engine::{Engine, EngineHandle, EngineOptions},
-    job::{Command, JobEvent, RowId},
+    job::{Command, JobEvent},
     store::{
-        Library, LoadOptions, Source,
+        Source,
         assets::Assets,
-        check_results::{holds_records, read_records},
+        check_results::holds_records,
         fetch::{FetchSettings, FetchUpdate, fetch},
-        load,
         models::ModelRef,
     },
     train::runs,
@@ -36,54 +37,15 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Sends events to the loop, and counts the answers that are still owed.
-#[derive(Clone)]
-pub struct Mailbox {
-    sender: UnboundedSender<Event>,
-    owed: Arc<AtomicUsize>,
-}
-
-impl Mailbox {
-    pub fn new(sender: UnboundedSender<Event>) -> Mailbox {
-        Mailbox { sender, owed: Arc::default() }
-    }
-
-    fn send(&self, event: Event) {
-        // Without a loop there is nobody to tell.
-        let _ = self.sender.send(event);
-    }
-
-    fn owe(&self, answers: usize) {
-        self.owed.fetch_add(answers, Ordering::SeqCst);
-    }
-
-    pub(super) fn answer(&self, event: Event) {
-        self.send(event);
-        self.owed.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Answers that have not come yet: files being read, queries, traces being stored.
-    pub fn owed(&self) -> usize {
-        self.owed.load(Ordering::SeqCst)
-    }
-}
-
 /// How often run folders are looked at.
 const WATCH: Duration = Duration::from_millis(700);
-
-/// Work of the reader thread.
-enum Read {
-    Load(Vec<Loc>),
-    Store { row: RowId, item: Arc<Item>, trace: Arc<Trace> },
-    KeepChecks(Vec<Arc<Verdicts>>),
-}
 
 /// What stands outside the state machine.
 pub struct Outside {
@@ -148,8 +110,8 @@ impl Outside {
         };
         let source = Arc::clone(&outside.source);
         std::thread::Builder::new()
-            .name("pluriscope-reader".to_owned())
-            .spawn(move || read_loop(&work, &source, &config, keep, &mailbox))?;
+            .name(format!("{CAUGHT}reader"))
+            .spawn(move || reading::read_loop(&work, &source, &config, keep, &mailbox))?;
         Ok(outside)
     }
 
@@ -159,17 +121,12 @@ impl Outside {
             return vec![Effect::Annotate(Request::Open(desk.clone()))];
         }
         let (paths, checks) = (self.paths.clone(), self.checks.clone());
-        let (config, mailbox) = (Arc::clone(&self.config), self.mailbox.clone());
+        let config = Arc::clone(&self.config);
         let (source, cancel, keep) = (Arc::clone(&self.source), Arc::clone(&self.cancel), self.keep);
-        self.mailbox.owe(1);
-        let failed = self.mailbox.clone();
-        let spawned = std::thread::Builder::new().name("pluriscope-open".to_owned()).spawn(move || {
-            open(&paths, &checks, &config, &source, &cancel, keep, &mailbox);
-            mailbox.owed.fetch_sub(1, Ordering::SeqCst);
+        let failed = |problem| Event::Corpus(CorpusEvent::Failed(problem));
+        self.mailbox.spawn("open", failed, move |mailbox| {
+            open(&paths, &checks, &config, &source, &cancel, keep, mailbox);
         });
-        if let Err(error) = spawned {
-            failed.answer(Event::Corpus(CorpusEvent::Failed(error.to_string())));
-        }
         if self.watch_at_start { vec![Effect::WatchRuns(true)] } else { Vec::new() }
     }
 
@@ -237,7 +194,7 @@ impl Outside {
             self.lines.iter().map(|(name, value)| Arc::new(RunLog::level(name, *value))).collect();
         self.mailbox.owe(1);
         let failed = self.mailbox.clone();
-        let spawned = std::thread::Builder::new().name("pluriscope-runs".to_owned()).spawn(move || {
+        let spawned = std::thread::Builder::new().name(format!("{CAUGHT}runs")).spawn(move || {
             let places: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
             let mut seen = None;
             while !stop.load(Ordering::SeqCst) {
@@ -245,11 +202,16 @@ impl Outside {
                 let now: Vec<(PathBuf, u64)> =
                     found.into_iter().map(|f| (f.clone(), runs::size(&f))).collect();
                 if seen.as_ref() != Some(&now) {
-                    let read = now.iter().map(|(folder, _)| Arc::new(runs::read(folder)));
-                    let read = read.chain(levels.iter().cloned()).collect();
+                    let read =
+                        catching(|| now.iter().map(|(folder, _)| Arc::new(runs::read(folder))).collect());
+                    let read = read.unwrap_or_else(|problem| {
+                        mailbox.send(Event::Note(format!("the runs could not be read: {problem}")));
+                        Vec::new()
+                    });
+                    let read = read.into_iter().chain(levels.iter().cloned()).collect();
                     mailbox.send(Event::Runs { places: places.join(", "), runs: read });
                     if seen.is_none() {
-                        mailbox.owed.fetch_sub(1, Ordering::SeqCst);
+                        mailbox.settle();
                     }
                     seen = Some(now);
                 }
@@ -281,10 +243,9 @@ impl Outside {
         self.query_cancel.store(true, Ordering::SeqCst);
         let cancel = Arc::new(AtomicBool::new(false));
         self.query_cancel = Arc::clone(&cancel);
-        let (mailbox, source) = (self.mailbox.clone(), Arc::clone(&self.source));
-        self.mailbox.owe(1);
-        let failed = self.mailbox.clone();
-        let spawned = std::thread::Builder::new().name("pluriscope-query".to_owned()).spawn(move || {
+        let source = Arc::clone(&self.source);
+        let failed = |problem| Event::Note(format!("the filter could not run: {problem}"));
+        self.mailbox.spawn("query", failed, move |mailbox| {
             let rationale = |ix| {
                 let trace = source.get()?.trace(&corpus, ix).ok()?;
                 Some(Cow::Owned(if trace.llm_output.is_empty() { trace.cot } else { trace.llm_output }))
@@ -292,11 +253,7 @@ impl Outside {
             if let Some(selection) = evaluate(&corpus, &query, order, &rationale, &cancel) {
                 mailbox.send(Event::Selected { generation, selection: Arc::new(selection) });
             }
-            mailbox.owed.fetch_sub(1, Ordering::SeqCst);
         });
-        if let Err(error) = spawned {
-            failed.answer(Event::Note(format!("the filter could not run: {error}")));
-        }
     }
 
     fn measure(
@@ -310,10 +267,9 @@ impl Outside {
         self.measure_cancel.store(true, Ordering::SeqCst);
         let cancel = Arc::new(AtomicBool::new(false));
         self.measure_cancel = Arc::clone(&cancel);
-        let (mailbox, source) = (self.mailbox.clone(), Arc::clone(&self.source));
-        self.mailbox.owe(1);
-        let failed = self.mailbox.clone();
-        let spawned = std::thread::Builder::new().name("pluriscope-measure".to_owned()).spawn(move || {
+        let source = Arc::clone(&self.source);
+        let failed = |problem| Event::Note(format!("nothing could be measured: {problem}"));
+        self.mailbox.spawn("measure", failed, move |mailbox| {
             let (query, selection) = (&query, &*selection);
             let request =
                 measure::Request { corpus: &corpus, query, selection, settings, methods: &[], compat: None };
@@ -329,11 +285,7 @@ impl Outside {
             if let Some(report) = whole {
                 tell(&report, None);
             }
-            mailbox.owed.fetch_sub(1, Ordering::SeqCst);
         });
-        if let Err(error) = spawned {
-            failed.answer(Event::Note(format!("nothing could be measured: {error}")));
-        }
     }
 
     fn command(&mut self, command: Command) {
@@ -356,11 +308,10 @@ impl Outside {
     fn fetch(&mut self, model: String) {
         let cancel = Arc::new(AtomicBool::new(false));
         self.fetch_cancel = Arc::clone(&cancel);
-        let mailbox = self.mailbox.clone();
         let (config, entries) = (Arc::clone(&self.config), self.assets.models.clone());
-        let failed = (self.mailbox.clone(), model.clone());
-        self.mailbox.owe(1);
-        let spawned = std::thread::Builder::new().name("pluriscope-fetch".to_owned()).spawn(move || {
+        let wanted = model.clone();
+        let failed = move |problem| Event::Fetch(FetchEvent::Failed { model: wanted.clone(), problem });
+        self.mailbox.spawn("fetch", failed, move |mailbox| {
             let event = match ModelRef::parse(&model, &entries) {
                 Err(error) => FetchEvent::Failed { model, problem: error.to_string() },
                 Ok(reference) => {
@@ -394,12 +345,8 @@ impl Outside {
                     }
                 }
             };
-            mailbox.answer(Event::Fetch(event));
+            mailbox.send(Event::Fetch(event));
         });
-        if let Err(error) = spawned {
-            let event = FetchEvent::Failed { model: failed.1, problem: error.to_string() };
-            failed.0.answer(Event::Fetch(event));
-        }
     }
 
     fn list_models(&self) {
@@ -424,182 +371,4 @@ impl Outside {
         }));
         self.mailbox.send(Event::Models(lines));
     }
-}
-
-fn open(
-    paths: &[PathBuf],
-    checks: &[PathBuf],
-    config: &Config,
-    place: &OnceLock<Arc<Source>>,
-    cancel: &AtomicBool,
-    keep: bool,
-    mailbox: &Mailbox,
-) {
-    let source = match Source::open(paths, None) {
-        Ok(source) => Arc::new(source),
-        Err(error) => return mailbox.send(Event::Corpus(CorpusEvent::Failed(error.to_string()))),
-    };
-    for error in &source.skipped {
-        mailbox.send(Event::Note(format!("left out: {error}")));
-    }
-    if place.set(Arc::clone(&source)).is_err() {
-        return;
-    }
-    let options = LoadOptions { cache_dir: Some(config.cache_dir.clone()), threads: 0 };
-    let mut last = LoadProgress::default();
-    let mut whole = None;
-    load(&source, &options, cancel, &mut |update| {
-        last = update.progress;
-        for problem in update.problems {
-            mailbox.send(Event::Note(problem));
-        }
-        // The last snapshot waits for the kept generations.
-        if update.progress.done {
-            whole = update.corpus.or(whole.take());
-            mailbox.send(Event::Corpus(CorpusEvent::Grown {
-                corpus: whole.clone().unwrap_or_default(),
-                progress: update.progress,
-                bad: update.bad,
-            }));
-        } else if let Some(corpus) = update.corpus {
-            mailbox.send(Event::Corpus(CorpusEvent::Grown {
-                corpus,
-                progress: update.progress,
-                bad: update.bad,
-            }));
-        } else {
-            mailbox.send(Event::Corpus(CorpusEvent::Progress { progress: update.progress, bad: update.bad }));
-        }
-    });
-    if let Some(corpus) = whole {
-        if keep {
-            kept_generations(config, &source, &corpus, last, mailbox);
-        }
-        known_checks(checks, keep.then_some(config), &corpus, mailbox);
-    }
-}
-
-/// Verdicts on items of this corpus: this user's own first, then those that came with the corpus.
-fn known_checks(files: &[PathBuf], config: Option<&Config>, corpus: &Corpus, mailbox: &Mailbox) {
-    let mut records = Vec::new();
-    if let Some(config) = config.filter(|c| c.database.exists()) {
-        match Library::open(&config.database).and_then(|library| library.checks()) {
-            Ok((own, damaged)) => {
-                records.extend(own);
-                if damaged > 0 {
-                    mailbox.send(Event::Note(format!("{damaged} kept results of checks could not be read")));
-                }
-            }
-            Err(error) => mailbox.send(Event::Note(error.to_string())),
-        }
-    }
-    for path in files {
-        match read_records(path) {
-            Ok((found, bad)) => {
-                records.extend(found);
-                if bad > 0 {
-                    let text = format!("{}: {bad} lines are no results of checks", path.display());
-                    mailbox.send(Event::Note(text));
-                }
-            }
-            Err(error) => mailbox.send(Event::Note(format!("{}: {error}", path.display()))),
-        }
-    }
-    records.retain(|r| corpus.find(r.trace.item_id).is_some());
-    if !records.is_empty() {
-        mailbox.send(Event::Checked(records.into_iter().map(Arc::new).collect()));
-    }
-}
-
-/// Live traces of earlier sessions on items of this corpus.
-fn kept_generations(
-    config: &Config,
-    source: &Source,
-    corpus: &Corpus,
-    progress: LoadProgress,
-    mailbox: &Mailbox,
-) {
-    if !config.database.exists() {
-        return;
-    }
-    let rows = Library::open(&config.database).and_then(|library| library.generations());
-    match rows {
-        Err(error) => mailbox.send(Event::Note(error.to_string())),
-        Ok((generations, damaged)) => {
-            let rows: Vec<_> = generations
-                .into_iter()
-                .filter(|g| corpus.find(g.item.id).is_some())
-                .map(|g| {
-                    let (item, trace) = (Arc::new(g.item), Arc::new(g.trace));
-                    let loc = source.hold(Arc::clone(&item), Arc::clone(&trace));
-                    (item, trace, loc)
-                })
-                .collect();
-            if damaged > 0 {
-                mailbox.send(Event::Note(format!("{damaged} kept traces could not be read")));
-            }
-            if !rows.is_empty() {
-                let corpus = corpus.with_traces(&rows);
-                mailbox.send(Event::Corpus(CorpusEvent::Grown { corpus, progress, bad: Vec::new() }));
-            }
-        }
-    }
-}
-
-fn read_loop(
-    work: &mpsc::Receiver<Read>,
-    source: &OnceLock<Arc<Source>>,
-    config: &Config,
-    keep: bool,
-    mailbox: &Mailbox,
-) {
-    let mut library: Option<Library> = None;
-    while let Ok(work) = work.recv() {
-        match work {
-            Read::Load(locs) => {
-                for loc in locs {
-                    let record = source.get().ok_or("nothing is open".to_owned()).and_then(|s| {
-                        s.read(loc).map_err(|error| error.to_string()).map(|row| Record {
-                            item: row.item.map(Arc::new),
-                            trace: row.trace.map(Arc::new),
-                        })
-                    });
-                    mailbox.answer(Event::Loaded { loc, record });
-                }
-            }
-            Read::Store { row, item, trace } => {
-                let saved = if keep { store(&mut library, config, &item, &trace) } else { Ok(()) };
-                let result = saved.and_then(|()| {
-                    source.get().map(|s| s.hold(item, trace)).ok_or_else(|| "nothing is open".to_owned())
-                });
-                mailbox.answer(Event::Stored { row, result });
-            }
-            Read::KeepChecks(records) => {
-                let records = records.iter().map(|r| &**r);
-                let kept = opened(&mut library, config)
-                    .and_then(|library| library.keep_checks(records, now()).map_err(|e| e.to_string()));
-                if let Err(problem) = kept {
-                    mailbox.send(Event::Note(format!("results of checks were not kept: {problem}")));
-                }
-                mailbox.owed.fetch_sub(1, Ordering::SeqCst);
-            }
-        }
-    }
-}
-
-fn opened<'a>(library: &'a mut Option<Library>, config: &Config) -> Result<&'a mut Library, String> {
-    let open = match library.take() {
-        Some(open) => open,
-        None => Library::open(&config.database).map_err(|error| error.to_string())?,
-    };
-    Ok(library.insert(open))
-}
-
-fn store(library: &mut Option<Library>, config: &Config, item: &Item, trace: &Trace) -> Result<(), String> {
-    opened(library, config)?.add_generation(item, trace, now()).map(|_| ()).map_err(|error| error.to_string())
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
 }

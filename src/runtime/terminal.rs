@@ -1,5 +1,6 @@
 //! The terminal: raw mode, alternate screen, mouse, paste; given back exactly once.
 
+use super::mailbox::CAUGHT;
 use crossterm::{
     cursor::{Hide, Show},
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
@@ -99,11 +100,9 @@ fn install_panic_hook() {
     ONCE.call_once(|| {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // Panics of the worker are caught there and shown as a message; the explorer lives on.
-            let worker = std::thread::current()
-                .name()
-                .is_some_and(|n| n.starts_with(crate::engine::worker::THREAD_NAME));
-            if worker && HELD.load(Ordering::SeqCst) {
+            // Panics of these threads are caught there and shown as a message; the explorer lives on.
+            let caught = std::thread::current().name().is_some_and(|name| name.starts_with(CAUGHT));
+            if caught && HELD.load(Ordering::SeqCst) {
                 return;
             }
             give_back();

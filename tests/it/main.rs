@@ -2,6 +2,7 @@
 
 mod annotate;
 mod checks;
+mod data;
 mod explorer;
 mod faults;
 mod generate;

@@ -1,4 +1,6 @@
 //! ValuePrism's full table: `situation`, `vrd` (the kind), `text` (the name), `explanation`, `valence`.
+//!
+//! A table of the same shape that is somebody else's says so in a column `dataset`, and may have a `split`.
 
 use super::{
     Context, Fields,
@@ -6,7 +8,7 @@ use super::{
 };
 use crate::core::{Item, Kind, Perspective};
 
-/// Reads a row. ValuePrism is what Value Kaleidoscope was trained on, so items belong to `vk`.
+/// Reads a row. ValuePrism is what Value Kaleidoscope was trained on, so items without a `dataset` belong to `vk`.
 pub fn item(mut fields: Fields, context: &Context) -> Result<Item, String> {
     let situation = text(&mut fields, "situation")?;
     let name = text(&mut fields, "text")?;
@@ -14,7 +16,9 @@ pub fn item(mut fields: Fields, context: &Context) -> Result<Item, String> {
     let kind = Kind::from_word(&word)
         .ok_or_else(|| format!("`vrd` is `{word}`, and should be Value, Right or Duty"))?;
     let stance = text(&mut fields, "valence")?;
-    let mut item = Item::value("vk", Perspective { kind, ..Perspective::named(&name) }, &situation);
+    let dataset = optional_text(&mut fields, "dataset")?.filter(|name| !name.trim().is_empty());
+    let dataset = dataset.as_deref().unwrap_or("vk");
+    let mut item = Item::value(dataset, Perspective { kind, ..Perspective::named(&name) }, &situation);
     item.gold = Some(
         valence(&stance)
             .ok_or_else(|| format!("`valence` is `{stance}`, and should be Supports, Opposes or Either"))?,

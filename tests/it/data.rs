@@ -1,0 +1,142 @@
+//! The bundled corpus keeps what its datasheet says.
+
+use serde::Deserialize;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    path::Path,
+};
+
+#[derive(Deserialize)]
+struct Value {
+    text: String,
+    perspective: Perspective,
+    gold: char,
+    explanation: String,
+    split: String,
+    labels: [char; 2],
+}
+
+#[derive(Deserialize)]
+struct Perspective {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Course {
+    dataset: String,
+    situation: String,
+    text: String,
+    valence: String,
+}
+
+fn values() -> Vec<Value> {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/values.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn course() -> Vec<Course> {
+    let mut reader =
+        csv::Reader::from_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/course.csv")).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+/// Words that say something about a situation, without a plural's `s`.
+fn content(text: &str) -> HashSet<String> {
+    const EMPTY: &str = " a an the of to in on at by for with from and or as is are was be been one one's its it that this \
+        who whom his her their them they he she him while after before into out up off over under about than not no so own \
+        every any all some only ";
+    text.to_lowercase()
+        .split(|c: char| !(c.is_alphabetic() || c == '\''))
+        .filter(|w| !w.is_empty() && !EMPTY.contains(&format!(" {w} ")))
+        .map(|w| if w.len() > 3 { w.strip_suffix('s').unwrap_or(w).to_owned() } else { w.to_owned() })
+        .collect()
+}
+
+/// Share of their content words that two situations have in common.
+fn jaccard(a: &HashSet<String>, b: &HashSet<String>) -> f64 {
+    a.intersection(b).count() as f64 / a.union(b).count().max(1) as f64
+}
+
+#[test]
+fn the_values_are_many_balanced_and_split_by_situation() {
+    let rows = values();
+    let situations: BTreeMap<&str, BTreeSet<&str>> = rows.iter().fold(BTreeMap::new(), |mut map, row| {
+        map.entry(row.text.as_str()).or_insert_with(BTreeSet::new).insert(row.split.as_str());
+        map
+    });
+    assert!(
+        rows.len() >= 3000 && situations.len() >= 600,
+        "{} rows, {} situations",
+        rows.len(),
+        situations.len()
+    );
+    assert!(situations.values().all(|splits| splits.len() == 1), "a situation stands in two splits");
+    for letter in ['A', 'B', 'C'] {
+        let share = rows.iter().filter(|r| r.gold == letter).count() as f64 / rows.len() as f64;
+        assert!((0.1..0.5).contains(&share), "{letter}: {share}");
+    }
+    let mut sides: HashMap<&str, BTreeMap<char, usize>> = HashMap::new();
+    for row in &rows {
+        *sides.entry(&row.perspective.name).or_default().entry(row.gold).or_default() += 1;
+    }
+    for (name, letters) in sides.iter().filter(|(_, l)| l.values().sum::<usize>() >= 10) {
+        assert!(
+            letters.contains_key(&'A') && letters.contains_key(&'B'),
+            "{name} goes one way only: {letters:?}"
+        );
+    }
+}
+
+#[test]
+fn every_rationale_is_its_own_and_ends_in_the_words_of_a_verdict() {
+    let rows = values();
+    let distinct: HashSet<&str> = rows.iter().map(|r| r.explanation.as_str()).collect();
+    assert_eq!(distinct.len(), rows.len(), "a rationale stands twice");
+    for row in &rows {
+        let words = row.explanation.split_whitespace().count();
+        assert!((8..120).contains(&words), "{words} words: {}", row.explanation);
+    }
+}
+
+#[test]
+fn the_two_blind_labels_agree_as_the_datasheet_says() {
+    let rows = values();
+    let agree = rows.iter().filter(|r| r.labels[0] == r.labels[1]).count() as f64 / rows.len() as f64;
+    assert!((agree - 0.842).abs() < 5e-4, "{agree}");
+    // A kept row has the letter that somebody gave it, or became Either.
+    assert!(rows.iter().all(|r| r.labels.contains(&r.gold) || r.gold == 'C'));
+}
+
+#[test]
+fn no_two_situations_are_near_duplicates() {
+    let rows = values();
+    let texts: BTreeSet<&str> = rows.iter().map(|r| r.text.as_str()).collect();
+    let words: Vec<(&str, HashSet<String>)> = texts.into_iter().map(|t| (t, content(t))).collect();
+    for (i, (text, a)) in words.iter().enumerate() {
+        for (other, b) in &words[i + 1..] {
+            assert!(jaccard(a, b) <= 0.45, "{text} / {other}");
+        }
+    }
+}
+
+#[test]
+fn the_course_keeps_away_from_what_is_held_out() {
+    let rows = values();
+    let held: BTreeSet<&str> = rows.iter().filter(|r| r.split != "train").map(|r| r.text.as_str()).collect();
+    let held: Vec<(&str, HashSet<String>)> = held.into_iter().map(|t| (t, content(t))).collect();
+    let course = course();
+    let situations: BTreeSet<&str> = course.iter().map(|r| r.situation.as_str()).collect();
+    assert_eq!((course.len(), situations.len()), (17_718, 2_953), "as data/README.md says");
+    for situation in situations {
+        let words = content(situation);
+        for (text, other) in &held {
+            assert!(jaccard(&words, other) < 0.34, "{situation} / {text}");
+        }
+    }
+    assert!(course.iter().all(|r| r.dataset == "commonplace-course" && !r.text.is_empty()));
+    for word in ["Supports", "Opposes", "Either"] {
+        let share = course.iter().filter(|r| r.valence == word).count() as f64 / course.len() as f64;
+        assert!((0.1..0.5).contains(&share), "{word}: {share}");
+    }
+}
