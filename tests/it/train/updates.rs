@@ -27,7 +27,7 @@ fn rollout(prompt: usize, sample: usize) -> Rollout {
         prompt,
         tokens: tiny::tokens((prompt * GROUP + sample) as u64 + 40, 5),
         text: String::new(),
-        reward: f32::from(u8::from(sample % 2 == 0 && prompt + 1 < PROMPTS)),
+        reward: f32::from(u8::from(sample.is_multiple_of(2) && prompt + 1 < PROMPTS)),
         answered: true,
     }
 }
@@ -139,8 +139,9 @@ fn by_hand(frozen: &Frozen, parts: &[&[usize]], passes: usize, clip: f32) -> (Lo
         })
         .collect();
     // Rewards 1, 0, 1, 0: mean 1/2, unbiased deviation sqrt(1/3).
-    let gain =
-        |row: usize| (if row % 2 == 0 { 0.5f64 } else { -0.5 } / ((1.0f64 / 3.0).sqrt() + 1e-6)) as f32;
+    let gain = |row: usize| {
+        (if row.is_multiple_of(2) { 0.5f64 } else { -0.5 } / ((1.0f64 / 3.0).sqrt() + 1e-6)) as f32
+    };
     let old: Vec<Vec<f32>> =
         batches.iter().map(|b| score(frozen, Some(&lora), b).iter().map(|s| s.logprob).collect()).collect();
     let (mut held, mut all) = (0, 0);
