@@ -8,10 +8,11 @@ use crate::{
         local::{LocalModels, Located},
         remote::{ChatFormat, Key, ServerModel},
     },
+    job::AdapterRef,
     model::{LoadOptions, gguf::Gguf, tokenizer::TextTokenizer},
     store::{
         Context, Format,
-        assets::Assets,
+        assets::{Assets, named_adapter},
         detect,
         models::{ModelDirs, ModelEntry, ModelRef, size_on_disk},
         source,
@@ -192,6 +193,15 @@ pub fn read_items(files: &[PathBuf], format: Option<Format>, split: Option<&str>
         eprintln!("… and {} more bad rows", bad - LISTED);
     }
     Ok(ReadItems { items, bad })
+}
+
+/// The model and the adapter of MODEL or MODEL+ADAPTER; a server's adapter is a model name there.
+pub fn model_and_adapter(name: &str, config: &Config) -> Result<(String, Option<AdapterRef>)> {
+    let Some((model, adapter)) = name.rsplit_once('+') else { return Ok((name.to_owned(), None)) };
+    match named_adapter(adapter, model, &config.adapters_dir()) {
+        Some(found) => Ok((model.to_owned(), Some(AdapterRef { name: found.name, path: found.path }))),
+        None => Err(failure(format_args!("there is no adapter `{adapter}` for {model}"))),
+    }
 }
 
 /// `--adapter METHOD=FOLDER`.

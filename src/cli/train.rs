@@ -1,9 +1,11 @@
 //! `pluriscope train`: adapters from items, one method at a time; goes on where it was interrupted.
 
+mod args;
 mod drafts;
 mod rollouts;
 mod show;
 mod verl;
+mod writer;
 
 use super::{
     engine::{self, misuse},
@@ -13,33 +15,32 @@ use crate::{
     config::Config,
     core::{Item, Prompt, Template, check::judge_prompt, prompt::TemplateError},
     model::{LoadOptions, Model},
-    store::Format,
     train::{
         TrainError,
         checkpoint::Progress,
         frozen::Frozen,
         grpo::{self, GrpoReport, GrpoSettings, Prompts},
-        grpo_loss::{Aggregation, GrpoLoss},
         lora::{Lora, LoraShape},
         optimiser::OptimiserSettings,
         rows::{self, Style},
         sft::{self, Report, Rows, SftSettings},
     },
 };
-use clap::{Args, Subcommand, ValueEnum};
+use args::{Mask, TrainArgs, TrainMethod, Variant};
+use clap::{Args, Subcommand};
 use color_eyre::eyre::Result;
-use drafts::DraftArgs;
-use rollouts::{EnginePolicy, Writer};
+use drafts::Drafting;
+use rollouts::EnginePolicy;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     io::IsTerminal,
     ops::ControlFlow,
-    path::PathBuf,
     process::ExitCode,
     sync::{Arc, atomic::Ordering},
 };
+use writer::Writer;
 
 /// Train an adapter for a method, or the embedded safety classifier
 #[derive(Args, Clone, Debug)]
@@ -56,198 +57,6 @@ pub struct TrainCommand {
 enum Other {
     Guard(GuardArgs),
     Verl(verl::VerlArgs),
-}
-
-/// Train an adapter for a method
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "Example:
-  pluriscope train human-cot --items items.jsonl --model smollm2-135m -o runs/human-cot
-
-Rows of split `train` are learnt, those of `val` watched. The run folder holds the settings, a TensorBoard log, a
-checkpoint and the best adapter (`best/`, PEFT format). Run the same command again after an interruption: it goes
-on from the checkpoint.
-
-Exit status: 0 trained, 1 failed or interrupted, 2 misuse.")]
-pub struct TrainArgs {
-    /// What is trained
-    #[arg(required = true)]
-    pub method: Option<TrainMethod>,
-    /// Items in any format that `import` reads: files, or folders of files
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    pub items: Vec<PathBuf>,
-    /// The format of the items, where their content does not tell
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
-    /// Run folder
-    #[arg(short, long, required = true, value_name = "FOLDER")]
-    pub out: Option<PathBuf>,
-    /// Adapter to start from, a folder in PEFT format; its rank, alpha and targets are kept
-    #[arg(long, value_name = "FOLDER")]
-    pub init: Option<PathBuf>,
-    /// Only the first N training rows
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
-    /// Seed of the run
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub seed: u64,
-    /// Report in JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub adapter: AdapterArgs,
-    #[command(flatten)]
-    pub course: CourseArgs,
-    #[command(flatten)]
-    pub drafts: DraftArgs,
-    #[command(flatten)]
-    pub rollouts: RolloutArgs,
-}
-
-/// What can be trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TrainMethod {
-    /// The answer alone
-    Sft,
-    /// A human-written explanation, then the answer
-    HumanCot,
-    /// Reinforcement learning: whatever leads to the right answer. A small model needs --init with an adapter
-    /// that answers already
-    Rlvr,
-    /// A model-written explanation of the given right answer, then the answer
-    SyntheticCot,
-    /// Which answer a rationale leads to, without the perspective: the judge of the consistency check
-    Judge,
-}
-
-impl TrainMethod {
-    /// The id in `methods.toml`.
-    fn id(self) -> &'static str {
-        match self {
-            TrainMethod::Sft => "sft",
-            TrainMethod::HumanCot => "human-cot",
-            TrainMethod::Rlvr => "rlvr",
-            TrainMethod::SyntheticCot => "synthetic-cot",
-            TrainMethod::Judge => "judge",
-        }
-    }
-}
-
-/// The shape of the adapter
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Adapter")]
-pub struct AdapterArgs {
-    /// Rank
-    #[arg(long, default_value_t = 16, value_name = "R")]
-    pub rank: usize,
-    /// Alpha: the adapter counts alpha / rank, or with --rslora alpha / sqrt(rank)
-    #[arg(long, default_value_t = 32.0, value_name = "A")]
-    pub alpha: f32,
-    /// Rank-stabilised scaling
-    #[arg(long)]
-    pub rslora: bool,
-    /// Share of the adapter's inputs that is dropped
-    #[arg(long, default_value_t = 0.0, value_name = "P")]
-    pub dropout: f32,
-    /// Projections that are adapted
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "NAMES",
-        default_value = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj"
-    )]
-    pub targets: Vec<String>,
-}
-
-/// How learning goes
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Learning")]
-pub struct CourseArgs {
-    /// Highest learning rate
-    #[arg(long, default_value_t = 1e-3, value_name = "X")]
-    pub lr: f32,
-    /// Passes over the training rows
-    #[arg(long, default_value_t = 3, value_name = "N")]
-    pub epochs: usize,
-    /// Rows per update
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    pub batch: usize,
-    /// Rows per pass; smaller than --batch saves memory
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    pub micro: usize,
-    /// Share of all updates in which the learning rate rises
-    #[arg(long, default_value_t = 0.06, value_name = "SHARE")]
-    pub warmup: f32,
-    #[arg(long, default_value_t = 0.01, value_name = "X")]
-    pub weight_decay: f32,
-    /// Largest norm of the gradient; 0 leaves it
-    #[arg(long, default_value_t = 1.0, value_name = "X")]
-    pub clip: f32,
-    /// Looks at the validation rows per epoch
-    #[arg(long, default_value_t = 2, value_name = "N")]
-    pub validations: usize,
-    /// Stop after this many validations without a better loss; 0 never stops
-    #[arg(long, default_value_t = 4, value_name = "N")]
-    pub patience: usize,
-    /// `completion` trains on the answer alone; `study` on the prompt too, as the study's scripts do
-    #[arg(long, value_enum, default_value_t = Mask::Completion)]
-    pub mask: Mask,
-}
-
-/// Reinforcement learning
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Reinforcement learning (rlvr)")]
-pub struct RolloutArgs {
-    /// Updates
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub steps: usize,
-    /// Prompts per update
-    #[arg(long, default_value_t = 16, value_name = "N")]
-    pub prompts: usize,
-    /// Rollouts of each prompt
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
-    pub group: u16,
-    /// The most tokens of a rollout
-    #[arg(long, default_value_t = 96, value_name = "N")]
-    pub max_tokens: usize,
-    /// How tokens are put together: the mean over all (DAPO), over each rollout first (GRPO), or a fixed length
-    /// and unscaled advantages (Dr. GRPO)
-    #[arg(long, value_enum, default_value_t = Variant::Dapo)]
-    pub loss: Variant,
-    /// Weight of the divergence from the base model
-    #[arg(long, default_value_t = 0.001, value_name = "X")]
-    pub kl: f32,
-    /// Validate after this many updates
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    pub validate_every: usize,
-    /// Only the first N validation rows
-    #[arg(long, default_value_t = 128, value_name = "N")]
-    pub validation_limit: usize,
-}
-
-impl RolloutArgs {
-    fn settings(&self) -> GrpoLoss {
-        let aggregation = match self.loss {
-            Variant::Grpo => Aggregation::SequenceMean,
-            Variant::Dapo => Aggregation::TokenMean,
-            Variant::DrGrpo => Aggregation::FixedLength(self.max_tokens),
-        };
-        GrpoLoss { aggregation, kl: self.kl, ..GrpoLoss::default() }
-    }
-}
-
-/// Variants of GRPO.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Variant {
-    Grpo,
-    DrGrpo,
-    Dapo,
-}
-
-/// Which tokens are trained on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Mask {
-    Completion,
-    Study,
 }
 
 /// Runs the command.
@@ -284,23 +93,22 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
     let mut train_items = of("train");
     train_items.truncate(args.limit.unwrap_or(usize::MAX));
     let mut validation_items = of("val");
+    let mut drafts = None;
     if method_id == TrainMethod::SyntheticCot {
         let Some(hinted) = assets.templates.get("rationalise") else {
             return misuse("the prompt template `rationalise` is missing");
         };
-        let mut writer = Writer::new(&method, config, located.clone());
-        let mut explain = |items: &[Arc<Item>], folder: PathBuf| -> Result<Vec<Arc<Item>>> {
-            let done = folder.join("synthetic.jsonl");
-            if done.is_file() {
-                return Ok(engine::read_items(&[done], None, None)?.items);
-            }
-            let (kept, sifted) =
-                drafts::explain(&mut writer, hinted, template, items, &args.drafts, args.seed, &folder)?;
-            eprintln!("{}", serde_json::to_string(&sifted)?);
-            Ok(kept)
+        let engine = Writer::new(&method, config, &assets.models);
+        let mut drafting = match Drafting::new(engine, &args.drafts, config, [hinted, template], args.seed) {
+            Ok(drafting) => drafting,
+            Err(error) => return misuse(error),
         };
-        train_items = explain(&train_items, out.join("drafts/train"))?;
-        validation_items = explain(&validation_items, out.join("drafts/val"))?;
+        for (items, name) in [(&mut train_items, "drafts/train"), (&mut validation_items, "drafts/val")] {
+            let (kept, sifted) = drafting.explain(items, &out.join(name))?;
+            eprintln!("{}", serde_json::to_string(&sifted)?);
+            *items = kept;
+        }
+        drafts = Some(drafting.settings);
     }
 
     let options = LoadOptions { threads: config.threads, ..LoadOptions::default() };
@@ -381,6 +189,8 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
             steps: args.rollouts.steps,
             prompts: args.rollouts.prompts,
             group: usize::from(args.rollouts.group),
+            updates: usize::from(args.rollouts.updates),
+            passes: usize::from(args.rollouts.passes),
             micro: args.course.micro,
             max_tokens: args.rollouts.max_tokens,
             validate_every: args.rollouts.validate_every,
@@ -392,7 +202,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
             validation: args.rollouts.validation_limit.min(validation_items.len()),
         };
         let mut policy = EnginePolicy {
-            writer: Writer::new(&method, config, located),
+            writer: Writer::new(&method, config, &assets.models),
             template: template.clone(),
             items: [train_items, validation_items],
             end,
@@ -423,6 +233,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         seed: args.seed,
         data,
         rows: [train.examples.len(), validation.examples.len()],
+        drafts,
     };
     let terminal = std::io::stderr().is_terminal();
     let mut report = |report: Report| {

@@ -8,14 +8,14 @@ use std::{collections::HashMap, fs, path::Path};
 /// Where a run stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Updates made.
+    /// Steps made: an update each, in reinforcement learning one or several.
     pub step: usize,
     /// Tokens seen, shared ones once.
     pub tokens: u64,
     pub seconds: f64,
     /// Validation, in order.
     pub validations: Vec<Validation>,
-    /// Steps whose gradient was not a number; nothing was learnt in them.
+    /// Updates whose gradient was not a number; nothing was learnt in them.
     pub skipped: usize,
 }
 

@@ -1,17 +1,16 @@
 //! Reinforcement learning with a verifiable reward: rollouts in groups, GRPO on those that teach something.
 //!
-//! One update per round of rollouts, so the policy that learns is the one that wrote. Log-probabilities are
-//! the network's own, at temperature 1. Where the rollouts come from is the caller's affair.
+//! One or several updates per round of rollouts (`improve`); log-probabilities are the network's own, at
+//! temperature 1. Where the rollouts come from is the caller's affair.
 
 use super::{
-    batch::{Batch, Example},
     checkpoint::{Progress, State, Validation, claim},
     error::TrainError,
     event_log::EventLog,
     frozen::Frozen,
-    grpo_loss::{GrpoLoss, advantages, has_signal},
+    grpo_loss::GrpoLoss,
+    improve::improve,
     lora::{Lora, LoraShape},
-    network::{learn, score},
     optimiser::{AdamW, OptimiserSettings},
     sft,
 };
@@ -34,13 +33,24 @@ pub struct GrpoSettings {
     /// Prompts per step, and rollouts of each.
     pub prompts: usize,
     pub group: usize,
-    /// Rollouts per pass.
+    /// Parts that the groups of a step are split into; each makes one update (verl's mini-batches).
+    #[serde(default = "once")]
+    pub updates: usize,
+    /// How often a step learns from all of its rollouts.
+    #[serde(default = "once")]
+    pub passes: usize,
+    /// Rollouts that go through the network together.
     pub micro: usize,
     pub max_tokens: usize,
     /// Validate after this many steps.
     pub validate_every: usize,
     pub seed: u64,
     pub data: String,
+}
+
+/// What runs did before they said it.
+fn once() -> usize {
+    1
 }
 
 /// One completion that the policy wrote.
@@ -90,9 +100,14 @@ pub struct StepReport {
     pub length: f32,
     /// Groups whose rewards are all the same: nothing to learn from.
     pub silent: usize,
+    /// Updates made, and the means over them of the loss, the divergence from the base model (k3, nats per
+    /// token) and the gradient's norm.
+    pub updates: usize,
     pub loss: f32,
     pub kl: f32,
     pub norm: f32,
+    /// Share of tokens that the clip of the ratio held back.
+    pub clipped: f32,
     pub seconds: f32,
     /// One rollout of this step.
     pub sample: String,
@@ -174,6 +189,7 @@ pub fn train(
                 ("actor/loss", step.loss),
                 ("actor/kl_loss", step.kl),
                 ("actor/grad_norm", step.norm),
+                ("actor/pg_clipfrac", step.clipped),
                 ("timing_s/step", step.seconds),
                 ("training/epoch", progress.step as f32 / per_epoch as f32),
             ],
@@ -191,75 +207,6 @@ pub fn train(
     }
     lora.save(&folder.join("last"), &settings.base)?;
     Ok((lora, progress))
-}
-
-/// One update from the rollouts of a step.
-fn improve(
-    frozen: &Frozen,
-    lora: &mut Lora,
-    optimiser: &mut AdamW,
-    settings: &GrpoSettings,
-    prompts: &[Vec<u32>],
-    rollouts: &[Rollout],
-    progress: &mut Progress,
-) -> StepReport {
-    let count = rollouts.len().max(1) as f32;
-    let mut step = StepReport {
-        steps: settings.steps,
-        reward: rollouts.iter().map(|r| r.reward).sum::<f32>() / count,
-        answered: rollouts.iter().filter(|r| r.answered).count() as f32 / count,
-        length: rollouts.iter().map(|r| r.tokens.len()).sum::<usize>() as f32 / count,
-        sample: rollouts.first().map(|r| r.text.clone()).unwrap_or_default(),
-        ..StepReport::default()
-    };
-    let (mut kept, mut gains) = (Vec::new(), Vec::new());
-    for group in rollouts.chunk_by(|a, b| a.prompt == b.prompt) {
-        let rewards: Vec<f32> = group.iter().map(|r| r.reward).collect();
-        if has_signal(&rewards) {
-            gains.extend(advantages(&rewards, settings.scale_advantages));
-            kept.extend(group);
-        } else {
-            step.silent += 1;
-        }
-    }
-    let examples: Vec<Example> = kept
-        .iter()
-        .map(|r| Example {
-            prompt: prompts[r.prompt].clone(),
-            completion: r.tokens.clone(),
-            train_prompt: false,
-        })
-        .collect();
-    let lengths: Vec<usize> = examples.iter().map(|e| e.completion.len()).collect();
-    let weights = settings.loss.weights(&lengths);
-    let mut gradient = vec![0f32; lora.values.len()];
-    let micro = settings.micro.max(1);
-    for (chunk, rows) in examples.chunks(micro).enumerate() {
-        let batch = Batch::new(&rows.iter().collect::<Vec<_>>());
-        progress.tokens += batch.tokens.len() as u64;
-        let reference = (settings.loss.kl > 0.0).then(|| score(frozen, None, &batch));
-        let of = |i: usize| chunk * micro + batch.targets[i].row;
-        let token = |i: usize, new: f32| {
-            let reference = reference.as_ref().map_or(new, |r| r[i].logprob);
-            // The policy that learns is the one that wrote: the ratio is 1.
-            settings.loss.token(new, new, reference, gains[of(i)])
-        };
-        let slope = |i: usize, new: f32| token(i, new).slope * weights[of(i)];
-        let scored = learn(frozen, lora, &batch, settings.seed, &slope, &mut gradient);
-        for (i, scored) in scored.iter().enumerate() {
-            let token = token(i, scored.logprob);
-            step.loss += weights[of(i)] * (token.policy + settings.loss.kl * token.kl);
-            step.kl += weights[of(i)] * token.kl;
-        }
-    }
-    if !examples.is_empty() {
-        let rate = settings.optimiser.rate(progress.step, settings.steps);
-        step.norm = optimiser.update(&mut lora.values, &mut gradient, rate, &settings.optimiser);
-        progress.skipped += usize::from(!step.norm.is_finite());
-    }
-    progress.step += 1;
-    step.step = progress.step;
-    step
 }
 
 /// Greedy answers to the validation prompts; the adapter with the best share of right ones is kept.

@@ -10,6 +10,7 @@
 //! | `adapt`, `attention`, `pointwise` | the parts of a layer, forwards and backwards |
 //! | [`optimiser`] | AdamW, clipping, the learning rate's course |
 //! | [`grpo`] | reinforcement learning with a verifiable reward |
+//! | `improve` | the updates of one such step |
 //! | [`grpo_loss`] | GRPO and its variants as pure functions |
 //! | [`rationale`] | gates and choice of synthetic rationales |
 //! | [`sft`] | supervised fine-tuning |
@@ -30,6 +31,7 @@ pub mod event_log;
 pub mod frozen;
 pub mod grpo;
 pub mod grpo_loss;
+mod improve;
 pub mod lora;
 pub mod network;
 pub mod optimiser;

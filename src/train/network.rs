@@ -55,6 +55,12 @@ pub fn score(frozen: &Frozen, lora: Option<&Lora>, batch: &Batch) -> Vec<Scored>
     head(frozen, &hidden, batch, None).0
 }
 
+/// As [`score`] under the dropout masks that `seed` draws: what [`learn`] sees with the same seed.
+pub fn score_dropped(frozen: &Frozen, lora: &Lora, batch: &Batch, seed: u64) -> Vec<Scored> {
+    let (hidden, _) = forward(frozen, Some(&PackedLora::new(lora)), batch, Some(seed), false);
+    head(frozen, &hidden, batch, None).0
+}
+
 /// As [`score`], and adds to `gradient` (laid out as [`Lora::values`]) that of a loss with slope `slope`.
 /// `seed` draws the dropout masks.
 pub fn learn(

@@ -3,24 +3,58 @@
 //! The right answer is given to whoever writes the drafts (Zelikman et al. 2022, STaR); the gates see to it
 //! that the text leads to that answer instead of starting from it. Pure: drafts in, texts and counts out.
 
-use crate::core::{Item, answer, parse_answer, segment};
-use serde::Serialize;
+use crate::core::{Item, Letter, answer, parse_answer, segment};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
+/// Who writes drafts, how many, and who judges them: what decides the rationales, besides the items.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DraftSettings {
+    /// Model reference of the writer, and its adapter.
+    pub writer: String,
+    pub adapter: Option<String>,
+    /// Model reference of the judge, with `+` and its adapter where it has one; without a judge that gate is open.
+    pub judge: Option<String>,
+    /// Drafts of each item.
+    pub drafts: u32,
+    /// Id and hash of the prompt that gives the right answer away.
+    pub template: String,
+    pub seed: u64,
+}
+
 /// A text that may explain an item's gold answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     pub text: String,
-    /// Mean log-probability of its tokens under the model that wrote it, in nats.
-    pub logprob: f32,
+    /// Mean log-probability of its tokens, in nats: under the model that wrote it, or, where a server does not tell,
+    /// under the model that shall learn it. Unknown where nobody needed it.
+    pub logprob: Option<f32>,
     /// Whether the model ended it, rather than the token limit.
     pub finished: bool,
+    /// Why there is no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    #[serde(default)]
+    pub judged: Judged,
+}
+
+/// What a judge made of a draft's rationale, without knowing the perspective.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judged {
+    #[default]
+    NotAsked,
+    /// It names no option.
+    Unclear,
+    LeadsTo(Letter),
 }
 
 /// Why a draft was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gate {
+    /// The writer failed: a server refused, or its filter stopped the text.
+    Unwritten,
     /// Cut off by the token limit.
     Unfinished,
     /// Fewer than 12 or more than 90 words.
@@ -31,15 +65,20 @@ pub enum Gate {
     OpensWithConclusion,
     /// Shares a run of 9 words with the item, or says a sentence twice.
     Copied,
-    /// A judge who sees the text alone does not find the answer.
+    /// A judge who sees the text without the perspective finds another answer.
     Inconsistent,
+    /// That judge names no option.
+    Unjudged,
 }
 
 const WORDS: std::ops::RangeInclusive<usize> = 12..=90;
 const COPIED: usize = 9;
 
-/// The rationale of a draft, or the first gate that it fails.
+/// The rationale of a draft, or the first gate that it fails; what a judge says comes after these.
 pub fn admit(draft: &Draft, item: &Item) -> Result<String, Gate> {
+    if draft.problem.is_some() {
+        return Err(Gate::Unwritten);
+    }
     if !draft.finished {
         return Err(Gate::Unfinished);
     }
@@ -104,27 +143,25 @@ pub struct Sieve {
 }
 
 impl Sieve {
-    /// The rationale to learn from; `None` where no draft is good enough. `consistent` is the judge.
+    /// The rationale to learn from; `None` where no draft is good enough.
     ///
     /// Score: mean log-probability, less 0.1 for every rationale taken before that opens with the same three
     /// words.
-    pub fn take(
-        &mut self,
-        item: &Item,
-        drafts: &[Draft],
-        mut consistent: impl FnMut(&str) -> bool,
-    ) -> Option<String> {
+    pub fn take(&mut self, item: &Item, drafts: &[Draft]) -> Option<String> {
         self.counts.items += 1;
         self.counts.drafts += drafts.len();
         let mut best: Option<(f32, String)> = None;
         for draft in drafts {
-            let admitted = admit(draft, item)
-                .and_then(|text| if consistent(&text) { Ok(text) } else { Err(Gate::Inconsistent) });
+            let admitted = admit(draft, item).and_then(|text| match draft.judged {
+                Judged::Unclear => Err(Gate::Unjudged),
+                Judged::LeadsTo(letter) if Some(letter) != item.gold => Err(Gate::Inconsistent),
+                Judged::NotAsked | Judged::LeadsTo(_) => Ok(text),
+            });
             match admitted {
                 Ok(text) => {
                     self.counts.passed += 1;
                     let used = self.openings.get(&opening(&text)).copied().unwrap_or(0);
-                    let score = draft.logprob - 0.1 * used as f32;
+                    let score = draft.logprob.unwrap_or(0.0) - 0.1 * used as f32;
                     if best.as_ref().is_none_or(|(s, _)| score > *s) {
                         best = Some((score, text));
                     }
@@ -146,7 +183,7 @@ fn opening(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Letter, Perspective};
+    use crate::core::Perspective;
 
     fn item() -> Item {
         let text = "Reading a teenage daughter's diary after she stops eating dinner with the family";
@@ -156,7 +193,8 @@ mod tests {
     }
 
     fn draft(text: &str) -> Draft {
-        Draft { text: text.to_owned(), logprob: -1.0, finished: true }
+        let text = text.to_owned();
+        Draft { text, logprob: Some(-1.0), finished: true, problem: None, judged: Judged::NotAsked }
     }
 
     const GOOD: &str = "A diary is written for nobody else, and she has earned a corner of her own. That claim opposes turning the lock.";
@@ -181,6 +219,8 @@ mod tests {
         ] {
             assert_eq!(admit(&draft(text), &item()).err(), want, "{text}");
         }
+        let refused = Draft { problem: Some("429".to_owned()), ..draft("") };
+        assert_eq!(admit(&refused, &item()), Err(Gate::Unwritten));
         assert_eq!(admit(&Draft { finished: false, ..draft(GOOD) }, &item()), Err(Gate::Unfinished));
         let with_letter = draft(&format!("{GOOD}\nAnswer: B"));
         assert_eq!(admit(&with_letter, &item()).as_deref(), Ok(GOOD));
@@ -189,13 +229,28 @@ mod tests {
     #[test]
     fn the_best_is_taken_and_openings_vary() {
         let other = "Her words were meant for her alone and trust is slow to mend once it breaks. So it opposes that.";
-        let drafts =
-            [Draft { logprob: -0.5, ..draft(GOOD) }, Draft { logprob: -0.55, ..draft(other) }, draft("No.")];
+        let drafts = [
+            Draft { logprob: Some(-0.5), ..draft(GOOD) },
+            Draft { logprob: Some(-0.55), ..draft(other) },
+            draft("No."),
+        ];
         let mut sieve = Sieve::default();
-        assert_eq!(sieve.take(&item(), &drafts, |_| true).as_deref(), Some(GOOD));
-        assert_eq!(sieve.take(&item(), &drafts, |_| true).as_deref(), Some(other));
-        assert_eq!(sieve.take(&item(), &drafts, |_| false), None);
-        let want = BTreeMap::from([(Gate::Length, 3), (Gate::Inconsistent, 2)]);
+        assert_eq!(sieve.take(&item(), &drafts).as_deref(), Some(GOOD));
+        assert_eq!(sieve.take(&item(), &drafts).as_deref(), Some(other));
+        let want = BTreeMap::from([(Gate::Length, 2)]);
         assert_eq!((sieve.counts.kept, sieve.counts.passed, sieve.counts.removed), (2, 4, want));
+    }
+
+    #[test]
+    fn the_judge_removes_what_leads_elsewhere_or_nowhere_and_each_is_counted() {
+        let judged =
+            [Judged::LeadsTo(Letter::A), Judged::Unclear, Judged::LeadsTo(Letter::B), Judged::NotAsked];
+        let drafts = judged.map(|judged| Draft { judged, ..draft(GOOD) });
+        let mut sieve = Sieve::default();
+        assert_eq!(sieve.take(&item(), &drafts[..2]), None);
+        assert_eq!(sieve.take(&item(), &drafts[2..3]).as_deref(), Some(GOOD));
+        assert_eq!(sieve.take(&item(), &drafts[3..]).as_deref(), Some(GOOD));
+        let want = BTreeMap::from([(Gate::Inconsistent, 1), (Gate::Unjudged, 1)]);
+        assert_eq!((sieve.counts.passed, sieve.counts.removed), (2, want));
     }
 }

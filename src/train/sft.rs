@@ -9,6 +9,7 @@ use super::{
     lora::{Lora, LoraShape},
     network::{self, learn, score},
     optimiser::{AdamW, OptimiserSettings},
+    rationale::DraftSettings,
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -46,6 +47,9 @@ pub struct SftSettings {
     pub data: String,
     /// Rows of each split.
     pub rows: [usize; 2],
+    /// Who wrote and judged synthetic rationales, where those are learnt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<DraftSettings>,
 }
 
 /// What a run reports.

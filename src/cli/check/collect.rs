@@ -9,15 +9,9 @@ use crate::{
         check::{Checker, Subject, partner::Pool},
     },
     job::{AdapterRef, checking::Routes},
-    store::{
-        Context,
-        assets::{Assets, named_adapter},
-        detect,
-        models::ModelRef,
-        source,
-    },
+    store::{Context, assets::Assets, detect, models::ModelRef, source},
 };
-use color_eyre::eyre::Result;
+use color_eyre::eyre::{Result, WrapErr};
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 /// What the files hold.
@@ -124,13 +118,10 @@ pub fn subjects(
 
 /// The model and the adapter of a judge that is named MODEL+ADAPTER.
 fn judge(name: Option<&str>, config: &Config) -> Result<Option<(String, AdapterRef)>> {
-    let Some((model, adapter)) = name.and_then(|name| name.rsplit_once('+')) else { return Ok(None) };
-    match named_adapter(adapter, model, &config.adapters_dir()) {
-        Some(found) => Ok(Some((model.to_owned(), AdapterRef { name: found.name, path: found.path }))),
-        None => Err(engine::failure(format!(
-            "--judge: there is no adapter `{adapter}` for {model}; `pluriscope train judge` makes one"
-        ))),
-    }
+    let Some(name) = name else { return Ok(None) };
+    let (model, adapter) = engine::model_and_adapter(name, config)
+        .wrap_err("--judge (`pluriscope train judge` makes an adapter for one)")?;
+    Ok(adapter.map(|adapter| (model, adapter)))
 }
 
 type Pairs = Vec<(Arc<Item>, Arc<Trace>)>;

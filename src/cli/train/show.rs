@@ -18,13 +18,15 @@ pub fn keep_rollout(folder: &Path, report: &GrpoReport) -> std::io::Result<()> {
 pub fn grpo(report: &GrpoReport) {
     match report {
         GrpoReport::Step(s) => eprintln!(
-            "step {}/{}  reward {:.3}  answered {:.3}  length {:.0}  silent groups {}  kl {:.4}  norm {:.2}  {:.0} s\n  {}",
+            "step {}/{}  reward {:.3}  answered {:.3}  length {:.0}  silent groups {}  updates {}  clipped {:.3}  kl {:.4}  norm {:.2}  {:.0} s\n  {}",
             s.step,
             s.steps,
             s.reward,
             s.answered,
             s.length,
             s.silent,
+            s.updates,
+            s.clipped,
             s.kl,
             s.norm,
             s.seconds,

@@ -13,6 +13,9 @@ use super::{
 use crate::core::{Item, Letter, Message, Prompt, Role, Sampler, answer};
 use std::fmt::Write;
 
+/// The most tokens of a judge's reply.
+pub const REPLY: usize = 192;
+
 pub(super) fn plan(case: &Case<'_>) -> Result<Vec<Query>, Reason> {
     case.answer()?;
     Ok(vec![question(case.item(), Some(case.rationale()?))])
@@ -58,7 +61,7 @@ pub(super) fn question(item: &Item, rationale: Option<&str>) -> Query {
         ),
     }
     let prompt = Prompt { messages: vec![Message { role: Role::User, content }], prefill: String::new() };
-    Query { who: Who::Judge, prompt, ask: Ask::Write { sampler: Sampler::greedy(192), seed: 0 } }
+    Query { who: Who::Judge, prompt, ask: Ask::Write { sampler: Sampler::greedy(REPLY), seed: 0 } }
 }
 
 /// The option that a judge names; a verdict word in prose is not enough.

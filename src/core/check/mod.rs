@@ -303,3 +303,8 @@ pub(crate) mod tests;
 pub fn judge_prompt(item: &crate::core::Item, rationale: &str) -> crate::core::Prompt {
     consistency::question(item, Some(rationale)).prompt
 }
+
+/// The option that a judge's reply to [`judge_prompt`] names, if it names one.
+pub fn judge_letter(reply: &str, item: &crate::core::Item) -> Option<crate::core::Letter> {
+    consistency::letter(reply, item)
+}

@@ -1,7 +1,7 @@
 //! Rows on an OpenAI-compatible server: what goes right, and every way in which a server misbehaves.
 
 mod cli;
-mod server;
+pub mod server;
 
 use pluriscope::{
     core::{Finish, Item, Message, Perspective, Prompt, Role, Sampler, TemplateRef, Trace},

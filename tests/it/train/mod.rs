@@ -1,11 +1,13 @@
 //! Training: gradients, learning, checkpoints, goldens.
 
+mod drafts;
 mod gradients;
 mod grpo;
 mod logs;
 #[cfg(unix)]
 mod peft;
 mod runs;
+mod updates;
 
 use crate::model::tiny;
 use pluriscope::{

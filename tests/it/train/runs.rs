@@ -34,6 +34,7 @@ fn settings(lr: f32, epochs: usize) -> SftSettings {
         seed: 7,
         data: String::new(),
         rows: [10, 3],
+        drafts: None,
     }
 }
 
@@ -188,6 +189,8 @@ fn grpo_raises_the_reward_of_a_toy_task_and_goes_on_after_a_stop() {
         steps: 30,
         prompts: 4,
         group: 16,
+        updates: 1,
+        passes: 1,
         micro: 64,
         max_tokens: 1,
         validate_every: 30,
