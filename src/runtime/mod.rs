@@ -5,6 +5,7 @@
 //! | `terminal` | raw mode and alternate screen, restored exactly once however the program ends |
 //! | `outside` | effects: files, engine, library, clipboard, model fetch |
 //! | `measure` | the numbers over a selection, on a few threads |
+//! | `report` | those numbers as a file, in every format |
 //! | `open` | from configuration and paths to a first state |
 //! | `annotations` | the thread that keeps labels |
 //! | `clipboard` | OSC 52 |
@@ -16,6 +17,7 @@ pub mod measure;
 pub mod open;
 pub mod outside;
 pub mod recorder;
+pub mod report;
 pub mod terminal;
 
 use crate::{

@@ -1,12 +1,18 @@
 //! Effects, executed: every slow thing on a thread of its own, every answer an event.
 
-use super::measure;
+use super::{
+    measure,
+    report::{Opened, save},
+};
 use crate::{
     app::{
         Effect, Event,
         annotate::{OpenDesk, Request},
         event::{CorpusEvent, FetchEvent, ModelLine, Record},
-        metrics::Measured,
+        metrics::{
+            Measured,
+            report::{Saved, Wish},
+        },
     },
     cli::engine::{local_models, model_dirs},
     config::Config,
@@ -205,6 +211,7 @@ impl Outside {
             Effect::Measure { generation, query, selection, corpus, settings } => {
                 self.measure(generation, query, selection, corpus, settings);
             }
+            Effect::Report(wish) => self.report(wish),
             Effect::Engine(command) => self.command(command),
             Effect::Fetch(model) => self.fetch(model),
             Effect::CancelFetch => self.fetch_cancel.store(true, Ordering::SeqCst),
@@ -333,6 +340,22 @@ impl Outside {
         });
         if let Err(error) = spawned {
             failed.answer(Event::Note(format!("nothing could be measured: {error}")));
+        }
+    }
+
+    fn report(&self, wish: Wish) {
+        let (mailbox, source) = (self.mailbox.clone(), Arc::clone(&self.source));
+        let opened = Opened { paths: self.paths.clone(), checks: self.checks.clone() };
+        self.mailbox.owe(1);
+        let failed = self.mailbox.clone();
+        let spawned = std::thread::Builder::new().name("pluriscope-report".to_owned()).spawn(move || {
+            let saved = save(&wish, source.get().map(AsRef::as_ref), &opened, &mut |done, of| {
+                mailbox.send(Event::Report(Saved::Progress(done, of)));
+            });
+            mailbox.answer(Event::Report(saved));
+        });
+        if let Err(error) = spawned {
+            failed.answer(Event::Report(Saved::Failed(error.to_string())));
         }
     }
 
