@@ -122,6 +122,8 @@ actions! {
     CheckAll, "check-all", "check all", "the set of faithfulness checks on every column";
     Audit, "audit", "audit", "checks over all traces of the filter: rates, curves, safety, right or wrong";
     Metrics, "metrics", "metrics", "tables over the filter: accuracy with intervals, pairs, for whom, priorities";
+    Report, "report", "report", "metrics: write what is measured as a file: HTML, Markdown, CSV, JSON, LaTeX";
+    Samples, "samples", "samples", "metrics: repeated samples: the first counts, the majority, or the mean of all";
     Training, "training", "training", "training runs: curves, sample efficiency, rollouts";
     Annotate, "annotate", "annotate", "label this item's traces for faithfulness, side by side";
     SaveLabel, "save-label", "save", "on to what is still open; when nothing is, save the label and go to the next trace";

@@ -59,6 +59,8 @@ pub struct Audit {
     /// Column of the quadrant that is under the cursor: 0 to 3.
     pub cell: usize,
     pub work: Option<Work>,
+    /// Why the last job ended before its end; `None` once another runs.
+    pub stopped: Option<String>,
     /// Over the verdicts on the traces of the filter; made anew when either changes.
     pub overview: Overview,
     /// The check that quadrants and curves speak of.

@@ -1,6 +1,6 @@
 //! What `update` asks of the outside.
 
-use super::annotate::Request;
+use super::{annotate::Request, metrics::report::Wish};
 use crate::{
     core::{
         Item, Trace,
@@ -38,6 +38,8 @@ pub enum Effect {
         corpus: Corpus,
         settings: Settings,
     },
+    /// Write a report; answered by `Report` events, the last of them no progress.
+    Report(Wish),
     /// Hand a command to the worker; answered by `Job` events.
     Engine(Command),
     /// Keep a generated trace; answered by `Stored`.

@@ -1,6 +1,10 @@
 //! What can happen to the explorer.
 
-use super::{annotate::Reply, keymap::Key, metrics::Measured};
+use super::{
+    annotate::Reply,
+    keymap::Key,
+    metrics::{Measured, report::Saved},
+};
 use crate::{
     core::{
         Item, Trace,
@@ -56,6 +60,8 @@ pub enum Event {
         measured: Arc<Measured>,
         running: Option<(usize, usize)>,
     },
+    /// The answers to `Effect::Report`.
+    Report(Saved),
     /// The answer to `Effect::Copy`.
     Copied(Result<usize, String>),
     Fetch(FetchEvent),

@@ -1,6 +1,6 @@
 //! What can lie over the explorer, each with its own state; at most one at a time.
 
-use super::{action::Context, input::Input};
+use super::{action::Context, input::Input, metrics::report::ReportSheet};
 use crate::core::{
     Item, Trace,
     check::intervene::{Comparison, Intervention},
@@ -26,6 +26,8 @@ pub enum Overlay {
     Intervene(Box<Intervene>),
     /// Models at hand.
     Models { cursor: usize },
+    /// What is measured, as a file.
+    Report(Box<ReportSheet>),
     /// A generation was asked for and no model is there.
     NoModel { model: String, problem: String, missing: bool },
 }

@@ -1,8 +1,6 @@
 //! `pluriscope eval`: the study's tables with intervals, tests and baselines, as text or as a report.
 
 mod curves;
-mod provenance;
-mod render;
 
 use super::engine::{self, misuse};
 use crate::{
@@ -11,19 +9,19 @@ use crate::{
         Corpus,
         check::{Record, summary},
         corpus::Marks,
-        metric::{Compat, Report, Resampling, Settings},
+        metric::{Compat, Report, ReportFormat, Resampling, Samples, Settings},
         query::{Order, Query, evaluate},
     },
     runtime::{
         measure::{Request, measure},
         open::bundled_folder,
+        report::{Provenance, command, render},
     },
     store::{LoadOptions, Source, check_results, load},
 };
-use clap::{Args, ValueEnum};
+use clap::Args;
 use color_eyre::eyre::{Result, WrapErr, eyre};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use provenance::Provenance;
 use std::{
     borrow::Cow,
     collections::HashSet,
@@ -32,20 +30,6 @@ use std::{
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
-
-/// In which form the numbers come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    #[default]
-    Text,
-    Json,
-    /// One line per cell: table, row, column, value, interval, n
-    Csv,
-    Md,
-    Latex,
-    /// One file that needs no network
-    Html,
-}
 
 /// Measure methods against gold, baselines and each other
 #[derive(Args, Clone, Debug)]
@@ -80,13 +64,18 @@ pub struct EvalArgs {
     /// Training runs (folders of TensorBoard event files), for sample efficiency
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub logs: Vec<PathBuf>,
+    /// Of repeated samples of a method on an item: first (only that one counts), majority (the commonest answer) or
+    /// mean (every sample, averaged within the item)
+    #[arg(long, default_value_t, value_name = "WHICH")]
+    pub samples: Samples,
     /// Bootstrap samples
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
-    pub samples: u32,
+    pub bootstrap: u32,
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    /// text, html, md, csv, json or latex
+    #[arg(long, default_value_t, value_name = "FORMAT")]
     pub format: ReportFormat,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
@@ -135,7 +124,8 @@ pub fn run(args: EvalArgs, config: &Config) -> Result<ExitCode> {
     }
     let assets = engine::assets(config)?;
     let settings = Settings {
-        resampling: Resampling { samples: args.samples as usize, seed: args.seed },
+        resampling: Resampling { samples: args.bootstrap as usize, seed: args.seed },
+        samples: args.samples,
         no_rationale: assets.methods.iter().filter(|m| !m.reasons()).map(|m| m.id.clone()).collect(),
     };
     let request = Request {
@@ -199,8 +189,8 @@ fn check_records(args: &EvalArgs) -> Result<Vec<Record>> {
 
 fn write(args: &EvalArgs, source: &Source, report: &Report) -> Result<()> {
     let format = if args.json { ReportFormat::Json } else { args.format };
-    let provenance = Provenance::of(source, report)?;
-    let text = render::render(report, &provenance, format)?;
+    let provenance = Provenance::of(command(), source, report, &mut |_, _| {})?;
+    let text = render(report, &provenance, format)?;
     match &args.out {
         Some(path) => std::fs::write(path, text).wrap_err_with(|| path.display().to_string()),
         None => Ok(std::io::stdout().write_all(text.as_bytes())?),

@@ -1,12 +1,13 @@
 //! `pluriscope generate`: items in, traces out, many rows at once; goes on where it was interrupted.
 
 mod output;
+mod probabilities;
 mod run;
 
 use super::engine::{self, misuse};
 use crate::{
     config::Config,
-    core::{Item, Method, Sampler, TemplateRef, prompt::TemplateError, seed::row_seed},
+    core::{Item, Method, Sampler, TemplateRef, check::Scoring, prompt::TemplateError, seed::row_seed},
     engine::EngineOptions,
     job::{AdapterRef, GenerateRow, RowId},
     store::{
@@ -55,6 +56,10 @@ pub struct GenerateArgs {
     /// Rows that run at once
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub batch: u16,
+    /// Also the probability of each option after the rationale, scored by option `letters` (the default) or by
+    /// `words`; kept in the trace as `option_probabilities`. The sampled answer stays as it is
+    #[arg(long, value_name = "BY", num_args = 0..=1, require_equals = true, default_missing_value = "letters")]
+    pub option_probabilities: Option<Scoring>,
     /// Adapter of a method, instead of the one in its methods file or in the adapters folder
     #[arg(long, value_name = "METHOD=FOLDER", value_parser = engine::parse_adapter)]
     pub adapter: Vec<(String, PathBuf)>,
@@ -117,6 +122,8 @@ pub struct Report {
     /// Rows that the file had already.
     pub already: usize,
     pub failed: usize,
+    /// Rows that were written without the option probabilities that were asked for.
+    pub unscored: usize,
     pub not_applicable: usize,
     /// Trained methods without an adapter, with the rows left out for it.
     pub without_adapter: BTreeMap<String, usize>,
@@ -155,8 +162,12 @@ pub fn run(args: GenerateArgs, config: &Config) -> Result<ExitCode> {
     tell_left_out(&report, config);
     let interrupted = engine::interrupt_flag()?;
     let options = EngineOptions { max_rows: usize::from(args.batch), ..EngineOptions::default() };
-    Run { provider: engine::local_models(config, &assets.models), options, interrupted, quiet: false }
-        .write(rows, &mut output, &mut report)?;
+    let provider = engine::local_models(config, &assets.models);
+    Run { provider, options, interrupted, probabilities: args.option_probabilities, quiet: false }.write(
+        rows,
+        &mut output,
+        &mut report,
+    )?;
     finish(&args, &report)
 }
 
@@ -296,6 +307,9 @@ fn finish(args: &GenerateArgs, report: &Report) -> Result<ExitCode> {
             report.seconds,
             report.tokens_per_second
         );
+    }
+    if report.unscored > 0 {
+        eprintln!("{} rows are without option probabilities", report.unscored);
     }
     if report.interrupted {
         match &args.out {

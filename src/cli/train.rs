@@ -21,6 +21,7 @@ use crate::{
         frozen::Frozen,
         grpo::{self, GrpoReport, GrpoSettings, Prompts},
         lora::{Lora, LoraShape},
+        memory::keep_buffers,
         optimiser::OptimiserSettings,
         rows::{self, Style},
         sft::{self, Report, Rows, SftSettings},
@@ -69,6 +70,7 @@ pub fn run(command: TrainCommand, config: &Config) -> Result<ExitCode> {
 }
 
 fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
+    keep_buffers();
     // Both are required unless another subcommand was named.
     let (Some(method_id), Some(out)) = (args.method, args.out.clone()) else {
         return misuse("name a method to train and a run folder");
@@ -149,6 +151,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         lr: args.course.lr,
         warmup: args.course.warmup,
         weight_decay: args.course.weight_decay,
+        beta2: args.course.beta2,
         clip: args.course.clip,
         ..OptimiserSettings::default()
     };

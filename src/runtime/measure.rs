@@ -5,7 +5,7 @@ use crate::{
     core::{
         Corpus, Trace, TraceIx,
         metric::{
-            Compat, Measure, Report, Settings,
+            Compat, Measure, Report, Samples, Settings,
             columns::{DataSet, data_sets},
             distribution::{self, Compared},
             report::CompatRow,
@@ -50,7 +50,7 @@ pub fn measure(
     cancel: &AtomicBool,
     shown: &mut dyn FnMut(&Report, usize, usize),
 ) -> Option<Report> {
-    let mut sets = data_sets(request.corpus, &request.selection.items);
+    let mut sets = data_sets(request.corpus, &request.selection.items, request.settings.samples);
     if !request.methods.is_empty() {
         for set in &mut sets {
             set.columns.methods.retain(|m| request.methods.iter().any(|wanted| wanted == m.name()));
@@ -116,7 +116,8 @@ fn run_steps(
     })
 }
 
-/// Each method's option probabilities against the human ones, where its traces carry any.
+/// Each method's option probabilities against the human ones, where its traces carry any. Where every sample counts,
+/// those of an item are averaged first: the probabilities over the rationales that the method writes.
 fn distributions(
     request: &Request<'_>,
     source: &Source,
@@ -142,7 +143,11 @@ fn distributions(
                     break 'method;
                 }
                 read += 1;
-                compared.extend(one_distribution(corpus, source, set, row, ix, cluster as u32));
+                let traces = match columns.samples {
+                    Samples::Mean => samples_of(corpus, ix),
+                    Samples::First | Samples::Majority => vec![ix],
+                };
+                compared.extend(one_distribution(corpus, source, set, row, &traces, cluster as u32));
             }
         }
         if !compared.is_empty() {
@@ -152,17 +157,25 @@ fn distributions(
     Some(found)
 }
 
+/// All samples of the method that wrote this trace, on its item.
+fn samples_of(corpus: &Corpus, ix: TraceIx) -> Vec<TraceIx> {
+    let entry = corpus.trace(ix);
+    entry.map_or_else(Vec::new, |entry| corpus.samples(entry.item(), entry.method()).collect())
+}
+
 fn one_distribution(
     corpus: &Corpus,
     source: &Source,
     set: &DataSet,
     row: usize,
-    ix: TraceIx,
+    traces: &[TraceIx],
     cluster: u32,
 ) -> Option<Compared> {
     let item_ix = *set.columns.items.get(row)?;
     let options = corpus.item(item_ix)?.options();
-    let model = distribution::of_trace(&source.trace(corpus, ix).ok()?, options)?;
+    let found = traces.iter().filter_map(|ix| source.trace(corpus, *ix).ok());
+    let found: Vec<_> = found.filter_map(|trace| distribution::of_trace(&trace, options)).collect();
+    let model = distribution::mean(&found)?;
     let human = distribution::of_item(&source.item(corpus, item_ix).ok()?)?;
     let group = corpus.perspective(*set.columns.perspectives.get(row)?)?.name.clone();
     Compared::of(cluster, &group, &human, &model)

@@ -7,6 +7,7 @@
 //! | `mailbox` | events from threads, whose panics are events too |
 //! | `reading` | the corpus being opened, lines read, traces kept |
 //! | `measure` | the numbers over a selection, on a few threads |
+//! | `report` | those numbers as a file, in every format |
 //! | `open` | from configuration and paths to a first state |
 //! | `annotations` | the thread that keeps labels |
 //! | `clipboard` | OSC 52 |
@@ -20,6 +21,7 @@ pub mod open;
 pub mod outside;
 mod reading;
 pub mod recorder;
+pub mod report;
 pub mod terminal;
 
 use crate::{

@@ -4,13 +4,17 @@ use super::{
     mailbox::{CAUGHT, Mailbox, catching},
     measure,
     reading::{self, Read, open},
+    report::{Opened, save},
 };
 use crate::{
     app::{
         Effect, Event,
         annotate::{OpenDesk, Request},
         event::{CorpusEvent, FetchEvent, ModelLine},
-        metrics::Measured,
+        metrics::{
+            Measured,
+            report::{Saved, Wish},
+        },
     },
     cli::engine::{local_models, model_dirs},
     config::Config,
@@ -162,6 +166,7 @@ impl Outside {
             Effect::Measure { generation, query, selection, corpus, settings } => {
                 self.measure(generation, query, selection, corpus, settings);
             }
+            Effect::Report(wish) => self.report(wish),
             Effect::Engine(command) => self.command(command),
             Effect::Fetch(model) => self.fetch(model),
             Effect::CancelFetch => self.fetch_cancel.store(true, Ordering::SeqCst),
@@ -285,6 +290,18 @@ impl Outside {
             if let Some(report) = whole {
                 tell(&report, None);
             }
+        });
+    }
+
+    fn report(&self, wish: Wish) {
+        let source = Arc::clone(&self.source);
+        let opened = Opened { paths: self.paths.clone(), checks: self.checks.clone() };
+        let failed = |problem| Event::Report(Saved::Failed(problem));
+        self.mailbox.spawn("report", failed, move |mailbox| {
+            let saved = save(&wish, source.get().map(AsRef::as_ref), &opened, &mut |done, of| {
+                mailbox.send(Event::Report(Saved::Progress(done, of)));
+            });
+            mailbox.send(Event::Report(saved));
         });
     }
 

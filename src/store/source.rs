@@ -107,6 +107,11 @@ impl Source {
         Loc { file: LIVE, offset: live.len() as u64 - 1, len: 0 }
     }
 
+    /// How many traces are held that stand in none of the files.
+    pub fn live(&self) -> usize {
+        self.live.read().unwrap_or_else(std::sync::PoisonError::into_inner).len()
+    }
+
     /// The whole item. Fails where the file was changed meanwhile, and where the item is unknown.
     pub fn item(&self, corpus: &Corpus, ix: ItemIx) -> Result<Item, StoreError> {
         let entry = corpus.item(ix).filter(|item| item.known()).ok_or(StoreError::Unknown)?;

@@ -14,6 +14,7 @@
 //! | [`grpo_loss`] | GRPO and its variants as pure functions |
 //! | [`rationale`] | gates and choice of synthetic rationales |
 //! | [`sft`] | supervised fine-tuning |
+//! | [`memory`] | buffers that stay with the process |
 //! | [`checkpoint`] | the state of a run on disk |
 //! | [`event_log`] | TensorBoard files, written and read |
 //!
@@ -33,6 +34,7 @@ pub mod grpo;
 pub mod grpo_loss;
 mod improve;
 pub mod lora;
+pub mod memory;
 pub mod network;
 pub mod optimiser;
 mod pointwise;

@@ -12,14 +12,30 @@ pub struct OptimiserSettings {
     /// Share of all steps over which the rate rises from 0.
     pub warmup: f32,
     pub weight_decay: f32,
+    /// How long squared gradients are remembered. What a run learns first, its answers' form, has gradients ten times those of
+    /// the rest; at .999 these slow it down for a thousand updates.
+    #[serde(default = "pytorch")]
+    pub beta2: f32,
     /// The gradient is scaled down to this norm; 0 leaves it.
     pub clip: f32,
 }
 
 impl Default for OptimiserSettings {
     fn default() -> Self {
-        OptimiserSettings { lr: 1e-3, final_share: 0.1, warmup: 0.06, weight_decay: 0.01, clip: 1.0 }
+        OptimiserSettings {
+            lr: 1e-3,
+            final_share: 0.1,
+            warmup: 0.06,
+            weight_decay: 0.01,
+            beta2: pytorch(),
+            clip: 1.0,
+        }
     }
+}
+
+/// PyTorch's beta2, and that of runs that do not say.
+fn pytorch() -> f32 {
+    0.999
 }
 
 impl OptimiserSettings {
@@ -36,7 +52,7 @@ impl OptimiserSettings {
     }
 }
 
-/// AdamW's moments (Loshchilov & Hutter 2019), with betas 0.9 and 0.999.
+/// AdamW's moments (Loshchilov & Hutter 2019), with a beta1 of 0.9.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AdamW {
     pub first: Vec<f32>,
@@ -59,7 +75,7 @@ impl AdamW {
         rate: f32,
         settings: &OptimiserSettings,
     ) -> f32 {
-        const BETAS: (f32, f32) = (0.9, 0.999);
+        let betas = (0.9f32, settings.beta2);
         let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt() as f32;
         if !norm.is_finite() {
             return norm;
@@ -70,11 +86,11 @@ impl AdamW {
         }
         self.updates += 1;
         let exponent = i32::try_from(self.updates).unwrap_or(i32::MAX);
-        let (fix1, fix2) = (1.0 - BETAS.0.powi(exponent), 1.0 - BETAS.1.powi(exponent));
+        let (fix1, fix2) = (1.0 - betas.0.powi(exponent), 1.0 - betas.1.powi(exponent));
         let moments = self.first.iter_mut().zip(&mut self.second);
         for ((weight, g), (m, v)) in weights.iter_mut().zip(&*gradient).zip(moments) {
-            *m = BETAS.0 * *m + (1.0 - BETAS.0) * g;
-            *v = BETAS.1 * *v + (1.0 - BETAS.1) * g * g;
+            *m = betas.0 * *m + (1.0 - betas.0) * g;
+            *v = betas.1 * *v + (1.0 - betas.1) * g * g;
             let step = (*m / fix1) / ((*v / fix2).sqrt() + 1e-8);
             *weight -= rate * (step + settings.weight_decay * *weight);
         }

@@ -25,6 +25,7 @@ use pluriscope::{
         batch::{Batch, Example},
         frozen::Frozen,
         lora::{Lora, LoraShape},
+        memory,
         network::learn,
         optimiser::{AdamW, OptimiserSettings},
         sft,
@@ -99,6 +100,7 @@ fn shape() -> LoraShape {
 
 /// Whole updates: both ways through the network, clipping, AdamW.
 fn train(path: &Path) -> Result<ExitCode> {
+    memory::keep_buffers();
     let frozen = Frozen::load(path)?;
     let loaded = peak();
     let mut lora = Lora::new(shape(), &frozen.config, 1)?;

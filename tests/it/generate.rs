@@ -183,3 +183,62 @@ fn what_the_shipped_adapters_wrote_is_written_again() {
     let replayed = place.run(&["replay", "bundled.jsonl"]);
     assert!(text(&replayed).contains("6 of 6 traces are the same"), "{}", text(&replayed));
 }
+
+/// The lines of a file as JSON.
+fn json_lines(path: &Path) -> Vec<serde_json::Value> {
+    fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn option_probabilities_are_those_of_the_probability_trace_and_reach_the_report() {
+    let Some(place) = Place::new() else { return };
+    let survey = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/survey.jsonl");
+    let lines: Vec<String> =
+        fs::read_to_string(survey).unwrap().lines().step_by(33).take(12).map(str::to_owned).collect();
+    fs::write(place.path("survey.jsonl"), lines.join("\n")).unwrap();
+    let words = ["generate", "--items", "survey.jsonl", "--methods", "zero-shot-cot", "--seed", "7"];
+    let more = ["--max-tokens", "40", "--option-probabilities=words", "-o", "traces.jsonl"];
+    let written = place.run(&[&words[..], &more[..]].concat());
+    assert!(written.status.success(), "{}", text(&written));
+    let traces = json_lines(&place.path("traces.jsonl"));
+    assert_eq!(traces.len(), 12);
+    for trace in &traces {
+        let options = trace["options"].as_array().unwrap();
+        let found = trace["option_probabilities"].as_object().unwrap();
+        let sum: f64 = found.values().map(|p| p.as_f64().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-9 && found.len() == options.len(), "{found:?}");
+        assert_eq!(trace["option_scoring"]["by"], "words");
+    }
+    // Early answering scores the same position again, after its last step, and needs no recorded answer.
+    let words_asked = ["check", "traces.jsonl", "--checks", "early-answering", "--score", "words"];
+    let checked = place.run(&[&words_asked[..], &["-o", "checks.jsonl"]].concat());
+    assert!(checked.status.success(), "{}", text(&checked));
+    let mut compared = 0;
+    for record in json_lines(&place.path("checks.jsonl")) {
+        let Some(last) = record["verdict"]["curve"].as_array().and_then(|c| c.last()?.as_f64()) else {
+            continue;
+        };
+        let trace = traces.iter().find(|t| t["item_id"] == record["item_id"]).unwrap();
+        let own = trace["option_probabilities"].as_object().unwrap();
+        let best = own.values().map(|p| p.as_f64().unwrap()).fold(0.0, f64::max);
+        assert!((best - last).abs() < 1e-4, "{own:?} against {last}");
+        compared += 1;
+    }
+    assert_eq!(compared, 12);
+    let measured = place.run(&["eval", "traces.jsonl", "--json", "--bootstrap", "50"]);
+    assert!(measured.status.success(), "{}", text(&measured));
+    let report: serde_json::Value = serde_json::from_slice(&measured.stdout).unwrap();
+    let score = &report["report"]["sets"][0]["distributions"][0];
+    assert_eq!(score["n"].as_u64(), Some(12));
+    let distance = score["distance"]["value"].as_f64().unwrap();
+    assert!(distance > 0.0 && distance < 2f64.ln().sqrt(), "{distance}");
+    assert!(!score["groups"].as_array().unwrap().is_empty());
+    // The sampled traces are those that come without being asked.
+    let more = ["--max-tokens", "40", "-o", "plain.jsonl"];
+    assert!(place.run(&[&words[..], &more[..]].concat()).status.success());
+    let outputs = |name: &str| -> BTreeSet<(String, String)> {
+        let of = |line: &serde_json::Value, field: &str| line[field].as_str().unwrap().to_owned();
+        json_lines(&place.path(name)).iter().map(|l| (of(l, "item_id"), of(l, "llm_output"))).collect()
+    };
+    assert_eq!(outputs("traces.jsonl"), outputs("plain.jsonl"));
+}

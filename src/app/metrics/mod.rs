@@ -3,14 +3,19 @@
 
 pub mod page;
 pub mod priorities;
+pub mod report;
 
 pub use page::{Line, Place};
 pub use priorities::Priorities;
 
-use crate::core::metric::{
-    chart::Chart,
-    report::Report,
-    sheet::{Section, Sheet},
+use crate::core::{
+    metric::{
+        Samples,
+        chart::Chart,
+        report::{Curve, Report},
+        sheet::{Section, Sheet},
+    },
+    run::RunLog,
 };
 use std::sync::Arc;
 
@@ -28,18 +33,22 @@ pub enum Page {
     Checks,
     /// Weights over the perspectives of one situation.
     Priorities,
+    /// Sample efficiency: accuracy against the share of training rows, by run.
+    Training,
 }
 
 impl Page {
-    pub const ALL: [Page; 5] = [Page::Scores, Page::Pairs, Page::Groups, Page::Checks, Page::Priorities];
+    pub const ALL: [Page; 6] =
+        [Page::Scores, Page::Pairs, Page::Groups, Page::Checks, Page::Priorities, Page::Training];
 
     pub fn word(self) -> &'static str {
         match self {
             Page::Scores => "scores",
             Page::Pairs => "pairs",
             Page::Groups => "for whom",
-            Page::Checks => "faithfulness, safety",
+            Page::Checks => "checks",
             Page::Priorities => "priorities",
+            Page::Training => "training",
         }
     }
 
@@ -50,6 +59,7 @@ impl Page {
             Page::Groups => Some(Section::Groups),
             Page::Checks => Some(Section::Checks),
             Page::Priorities => None,
+            Page::Training => Some(Section::Training),
         }
     }
 }
@@ -67,8 +77,10 @@ pub struct Measured {
 pub struct Metrics {
     pub page: Page,
     /// Where the cursor is on each page.
-    pub places: [Place; 5],
+    pub places: [Place; 6],
     pub measured: Arc<Measured>,
+    /// Which of repeated samples count.
+    pub samples: Samples,
     /// Number of the filter that was last asked to be measured; 0 is none yet.
     pub asked: u64,
     /// Steps done and steps in all, while a measurement runs.
@@ -78,13 +90,20 @@ pub struct Metrics {
     /// Verdicts when that table was made.
     pub verdicts: usize,
     pub priorities: Priorities,
+    /// Sample efficiency of the runs that are watched, as a table and drawn.
+    pub training: Option<Sheet>,
+    pub training_charts: Vec<Chart>,
+    /// Whether the run folders are watched for this screen.
+    pub watching: bool,
 }
 
 impl Metrics {
     /// Tables of the present page.
     pub fn sheets(&self) -> Vec<&Sheet> {
-        if self.page == Page::Checks {
-            return self.checks.iter().collect();
+        match self.page {
+            Page::Checks => return self.checks.iter().collect(),
+            Page::Training => return self.training.iter().collect(),
+            _ => {}
         }
         let section = self.page.section();
         self.measured.sheets.iter().filter(|s| Some(s.section) == section).collect()
@@ -92,8 +111,16 @@ impl Metrics {
 
     /// Charts of the present page.
     pub fn charts(&self) -> Vec<&Chart> {
+        if self.page == Page::Training {
+            return self.training_charts.iter().collect();
+        }
         let section = self.page.section();
         self.measured.charts.iter().filter(|c| Some(c.section()) == section).collect()
+    }
+
+    /// Validation accuracy of the runs that were validated.
+    pub fn curves(&self, runs: &[Arc<RunLog>]) -> Vec<Curve> {
+        runs.iter().filter_map(|run| Curve::of_run(run)).collect()
     }
 
     pub fn place(&self) -> Place {

@@ -1,10 +1,14 @@
 //! Weights over the perspectives of one situation, and what each method's answers decide under them.
 
+mod layout;
+
 use crate::core::{
     Corpus, ItemIx, Letter, MethodIx,
     corpus::TextIx,
     metric::priority::{Decision, Say, Tipping, decide, tipping},
 };
+
+pub use layout::{BAR, Layout, body};
 
 /// One press moves a weight this far; weights go from 0 to [`MOST`].
 pub const STEP: f64 = 0.25;
@@ -17,6 +21,8 @@ pub struct Priorities {
     /// One item per perspective, with its weight.
     pub rows: Vec<(ItemIx, f64)>,
     pub cursor: usize,
+    /// Whether the mouse holds the weight under the cursor.
+    pub held: bool,
 }
 
 /// One voice: a method, or gold.
@@ -44,6 +50,13 @@ impl Priorities {
         }
     }
 
+    /// Sets the weight under the cursor.
+    pub fn set(&mut self, to: f64) {
+        if let Some((_, weight)) = self.rows.get_mut(self.cursor) {
+            *weight = to.clamp(0.0, MOST);
+        }
+    }
+
     /// Moves the weight under the cursor.
     pub fn weigh(&mut self, by: f64) {
         if let Some((_, weight)) = self.rows.get_mut(self.cursor) {
@@ -54,6 +67,12 @@ impl Priorities {
     /// Moves the cursor.
     pub fn go(&mut self, by: isize) {
         self.cursor = self.cursor.saturating_add_signed(by).min(self.rows.len().saturating_sub(1));
+    }
+
+    /// Where everything stands on a screen of this size; `None` before a situation is chosen.
+    pub fn layout(&self, corpus: &Corpus, size: (u16, u16)) -> Option<Layout> {
+        let voices = self.voices(corpus).len();
+        (!self.rows.is_empty()).then(|| Layout::of(body(size), voices, self.rows.len(), self.cursor))
     }
 
     /// Gold first, then every method with an answer on this situation.

@@ -43,7 +43,9 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> 
         Action::About => next_check(state),
         Action::Start => start(state),
         Action::Cancel => {
-            if state.audit.work.take().is_some() {
+            if let Some(work) = state.audit.work.take() {
+                let left = work.queue.len();
+                state.audit.stopped = (left > 0).then(|| format!("stopped with {left} traces to go"));
                 state.say("stopped; what was found is kept, and a goes on with the rest");
             }
             generate::cancel(state, effects);
@@ -99,6 +101,7 @@ fn start(state: &mut State) {
     if work.total == 0 {
         return state.say("no trace under this filter");
     }
+    state.audit.stopped = None;
     state.audit.work = Some(work);
 }
 
@@ -115,7 +118,8 @@ pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
 
 fn feed(state: &mut State, effects: &mut Vec<Effect>) {
     if matches!(state.model, ModelState::Missing | ModelState::Failed(_)) {
-        state.audit.work = None;
+        let left = state.audit.work.take().map_or(0, |work| work.queue.len());
+        state.audit.stopped = Some(format!("stopped with {left} traces to go: there is no model to ask"));
         return state.complain("the checks were stopped: there is no model to ask");
     }
     let mut missing = Vec::new();

@@ -11,10 +11,11 @@ use crate::app::{
 };
 use crate::core::{
     ItemIx,
-    check::summary::summarise,
-    metric::{Resampling, Settings, sheet},
+    check::summary::{Summary, summarise},
+    metric::{Report, Resampling, Samples, Settings, chart::charts, sheet},
     query::{Query, Test},
 };
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use std::{collections::HashSet, sync::Arc};
 
 /// Rows that half a page moves.
@@ -29,6 +30,12 @@ pub fn open(state: &mut State) {
 
 /// After every event: what is shown follows the filter, and the verdicts.
 pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    // Run folders are looked at while the page that draws them is shown.
+    let watching = state.screen == Screen::Metrics && state.metrics.page == Page::Training;
+    if state.metrics.watching != watching {
+        state.metrics.watching = watching;
+        effects.push(Effect::WatchRuns(watching));
+    }
     if state.screen != Screen::Metrics {
         return;
     }
@@ -42,7 +49,11 @@ pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
             query: state.filter.query.clone(),
             selection: Arc::clone(&state.selection),
             corpus: state.corpus.clone(),
-            settings: Settings { resampling: Resampling::default(), no_rationale },
+            settings: Settings {
+                resampling: Resampling::default(),
+                samples: state.metrics.samples,
+                no_rationale,
+            },
         });
     }
     if state.metrics.page == Page::Checks && state.metrics.verdicts != state.checks.records().count() {
@@ -57,7 +68,8 @@ pub fn on_measured(
     measured: Arc<Measured>,
     running: Option<(usize, usize)>,
 ) {
-    if generation != state.metrics.asked {
+    let samples = |m: &Measured| m.report.sets.first().map(|set| set.samples);
+    if generation != state.metrics.asked || samples(&measured).is_some_and(|s| s != state.metrics.samples) {
         return;
     }
     state.metrics.measured = measured;
@@ -67,6 +79,13 @@ pub fn on_measured(
 
 /// Makes the table of accuracy, faithfulness and safety from the verdicts on the traces of the filter.
 fn judge(state: &mut State) {
+    let report = Report { checks: verdicts(state), ..state.metrics.measured.report.clone() };
+    state.metrics.checks = sheet::checks(&report);
+    state.metrics.verdicts = state.checks.records().count();
+}
+
+/// Verdicts on the traces of the filter, by method and check.
+fn verdicts(state: &State) -> Vec<Summary> {
     let all = state.filter.query.is_empty();
     let wanted: HashSet<ItemIx> =
         if all { HashSet::new() } else { state.selection.items.iter().copied().collect() };
@@ -74,10 +93,24 @@ fn judge(state: &mut State) {
         Some(ix) => all || wanted.contains(&ix),
         None => false,
     });
-    let mut report = state.metrics.measured.report.clone();
-    report.checks = summarise(found.map(Arc::as_ref)).checks;
-    state.metrics.checks = sheet::checks(&report);
-    state.metrics.verdicts = state.checks.records().count();
+    summarise(found.map(Arc::as_ref)).checks
+}
+
+/// Everything that the screen's pages show, as one report.
+pub fn whole(state: &State) -> Report {
+    Report {
+        checks: verdicts(state),
+        curves: state.metrics.curves(&state.training.runs),
+        ..state.metrics.measured.report.clone()
+    }
+}
+
+/// Training runs came, or grew.
+pub fn on_runs(state: &mut State) {
+    let curves = state.metrics.curves(&state.training.runs);
+    let report = Report { curves, ..Report::default() };
+    state.metrics.training = sheet::training(&report);
+    state.metrics.training_charts = charts(&report);
 }
 
 /// Takes the actions that mean something here.
@@ -96,6 +129,7 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> 
         Action::NextItem => step_item(state, 1),
         Action::PreviousItem => step_item(state, -1),
         Action::Select => select(state, effects),
+        Action::Samples => next_samples(state),
         Action::Back => state.screen = Screen::Explorer,
         Action::FocusPerspectives | Action::FocusItems | Action::FocusComparison => {
             state.screen = Screen::Explorer;
@@ -112,6 +146,7 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> 
         | Action::Redraw
         | Action::Suspend
         | Action::Audit
+        | Action::Report
         | Action::Quit => return false,
         // The rest speaks of columns and lists that are not shown.
         _ => {}
@@ -139,6 +174,38 @@ fn sideways(state: &mut State, by: isize) {
 
 fn turn(state: &mut State, back: bool) {
     state.metrics.page = super::turned(&Page::ALL, state.metrics.page, back);
+}
+
+/// Counts repeated samples in the next way, and measures again.
+fn next_samples(state: &mut State) {
+    state.metrics.samples = super::turned(&Samples::ALL, state.metrics.samples, false);
+    state.metrics.asked = 0;
+    state.say(format!("repeated samples: {}", state.metrics.samples.about()));
+}
+
+/// A press on a weight's bar takes hold of it, and moving sets it; a press beside the bar moves the cursor alone.
+pub fn on_mouse(state: &mut State, event: MouseEvent) -> bool {
+    if state.metrics.page != Page::Priorities {
+        return false;
+    }
+    let Some(layout) = state.metrics.priorities.layout(&state.corpus, state.size) else { return false };
+    let priorities = &mut state.metrics.priorities;
+    match event.kind {
+        MouseEventKind::Down(MouseButton::Left) => {
+            let Some(row) = layout.row_at(event.column, event.row) else { return false };
+            priorities.cursor = row;
+            priorities.held = layout.on_bar(event.column);
+            if priorities.held {
+                priorities.set(layout.weight_at(event.column));
+            }
+        }
+        MouseEventKind::Drag(MouseButton::Left) if priorities.held => {
+            priorities.set(layout.weight_at(event.column));
+        }
+        MouseEventKind::Up(MouseButton::Left) => priorities.held = false,
+        _ => return false,
+    }
+    true
 }
 
 /// The next situation of the filter, for the priorities.

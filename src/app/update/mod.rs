@@ -10,8 +10,10 @@ mod generate;
 mod intervene;
 mod metrics;
 mod mouse;
+mod movement;
 mod overlays;
 mod reading;
+mod report;
 mod search;
 mod training;
 
@@ -68,6 +70,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Measured { generation, measured, running } => {
             metrics::on_measured(state, generation, measured, running);
         }
+        Event::Report(saved) => report::on_saved(state, saved),
         Event::Copied(Ok(bytes)) => state.say(format!("copied {bytes} bytes")),
         Event::Copied(Err(problem)) => state.complain(format!("not copied: {problem}")),
         Event::Fetch(event) => on_fetch(state, event, &mut effects),

@@ -1,6 +1,6 @@
 //! The mouse: a click puts the cursor there, the wheel scrolls what it is over.
 
-use super::{actions, corpus};
+use super::{actions, corpus, metrics, movement};
 use crate::app::{
     action::Action,
     effect::Effect,
@@ -28,6 +28,9 @@ pub fn on_mouse(state: &mut State, event: MouseEvent, effects: &mut Vec<Effect>)
     }
     if state.screen == Screen::Annotate {
         return super::annotate::on_mouse(state, event);
+    }
+    if state.screen == Screen::Metrics && metrics::on_mouse(state, event) {
+        return;
     }
     if state.screen != Screen::Explorer {
         let action = match event.kind {
@@ -58,7 +61,7 @@ pub fn on_mouse(state: &mut State, event: MouseEvent, effects: &mut Vec<Effect>)
                 actions::focus(state, Zone::Items);
                 if let Some(row) = event.row.checked_sub(rect.y + 1) {
                     let to = state.explorer.items.scroll + usize::from(row);
-                    actions::go_item(state, to, list_height);
+                    movement::go_item(state, to, list_height);
                 }
             } else if zones.comparison.contains(at) {
                 actions::focus(state, Zone::Comparison);
@@ -75,7 +78,7 @@ pub fn on_mouse(state: &mut State, event: MouseEvent, effects: &mut Vec<Effect>)
                 corpus::rescope(state);
             } else if inside(zones.items).is_some() {
                 let to = state.explorer.items.cursor.saturating_add_signed(by);
-                actions::go_item(state, to, list_height);
+                movement::go_item(state, to, list_height);
             } else {
                 let (shown, layout) = state.columns();
                 let over = column_at(state, at);
@@ -83,7 +86,7 @@ pub fn on_mouse(state: &mut State, event: MouseEvent, effects: &mut Vec<Effect>)
                     shown.iter().skip(layout.first).take(layout.rects.len()).copied().collect();
                 for column in visible {
                     if state.explorer.compare.sync || Some(column) == over {
-                        actions::scroll_column(state, column, by);
+                        movement::scroll_column(state, column, by);
                     }
                 }
             }

@@ -60,6 +60,7 @@ pub fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
         Overlay::Evidence { scroll } => {
             scrolled(state, key, scroll).map(|scroll| Overlay::Evidence { scroll })
         }
+        Overlay::Report(sheet) => super::report::on_key(state, sheet, key, effects),
         Overlay::Intervene(sheet) => super::intervene::on_key(state, *sheet, key, effects),
     };
 }
@@ -208,6 +209,13 @@ pub fn on_paste(state: &mut State, text: &str, _effects: &mut Vec<Effect>) {
         Some(Overlay::Palette { mut input, .. }) => {
             input.insert(text);
             state.overlay = Some(Overlay::Palette { input, cursor: 0 });
+        }
+        Some(Overlay::Report(mut sheet)) => {
+            if !sheet.busy() {
+                sheet.name.insert(text);
+                sheet.saved = None;
+            }
+            state.overlay = Some(Overlay::Report(sheet));
         }
         Some(Overlay::Filter { mut input, .. }) => {
             input.insert(text);

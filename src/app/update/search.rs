@@ -108,7 +108,7 @@ pub fn walk(state: &mut State, back: bool, effects: &mut Vec<Effect>) {
         let next =
             if back { steps.iter().rev().find(|s| **s < here) } else { steps.iter().find(|s| **s > here) };
         if let Some(step) = next {
-            return super::actions::go_step(state, *step);
+            return super::movement::go_step(state, *step);
         }
     }
     let (_, height) = heights(state);
@@ -119,7 +119,7 @@ pub fn walk(state: &mut State, back: bool, effects: &mut Vec<Effect>) {
         Some(list.cursor + 1).filter(|i| *i < list.rows.len())
     };
     match to {
-        Some(to) => super::actions::go_item(state, to, height),
+        Some(to) => super::movement::go_item(state, to, height),
         None => state.say(if back { "no match before this one" } else { "no match after this one" }),
     }
     let _ = effects;

@@ -22,6 +22,7 @@ pub fn on_runs(state: &mut State, places: String, runs: Vec<Arc<RunLog>>) {
     state.training.seen = true;
     let at = name.and_then(|name| state.training.runs.iter().position(|run| run.name == name));
     state.training.cursor = at.unwrap_or(0);
+    super::metrics::on_runs(state);
 }
 
 /// Takes the actions that mean something here.

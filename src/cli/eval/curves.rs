@@ -1,6 +1,9 @@
 //! Validation accuracy out of training logs.
 
-use crate::{core::metric::report::Curve, train::event_log};
+use crate::{
+    core::metric::report::Curve,
+    train::{event_log, runs},
+};
 use color_eyre::eyre::{Result, WrapErr, eyre};
 use std::{
     collections::BTreeMap,
@@ -54,8 +57,9 @@ fn curve(run: &Path) -> Result<Option<Curve>> {
     }
     let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned());
     let folder = if run.is_dir() { name(run) } else { run.parent().and_then(name) };
+    let share_per_step = if run.is_dir() { runs::read(run).share_per_step } else { None };
     let run = folder.unwrap_or_else(|| run.display().to_string());
-    Ok((!points.is_empty()).then(|| Curve { run, tag, points: points.into_iter().collect() }))
+    Ok((!points.is_empty()).then(|| Curve { run, tag, points: points.into_iter().collect(), share_per_step }))
 }
 
 /// verl writes `val-core/DATA/reward/mean@1` (older ones `val/test_score/DATA`), our GRPO `val/test_score`, our

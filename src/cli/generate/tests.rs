@@ -43,6 +43,7 @@ fn args(out: &Path) -> GenerateArgs {
         samples: 2,
         seed: 7,
         batch: 4,
+        option_probabilities: None,
         adapter: Vec::new(),
         out: Some(out.to_owned()),
         json: false,
@@ -59,7 +60,8 @@ fn generate(place: &Place, args: &GenerateArgs, interrupted: bool) -> Report {
     let rows = plan(args, &items(), &columns, &output, &mut report).unwrap().unwrap();
     let options = EngineOptions { max_rows: usize::from(args.batch), ..EngineOptions::default() };
     let interrupted = Arc::new(AtomicBool::new(interrupted));
-    Run { provider: TinyProvider::default(), options, interrupted, quiet: true }
+    let probabilities = args.option_probabilities;
+    Run { provider: TinyProvider::default(), options, interrupted, probabilities, quiet: true }
         .write(rows, &mut output, &mut report)
         .unwrap();
     report
@@ -131,6 +133,42 @@ fn an_interrupted_run_leaves_whole_lines_only() {
     let report = generate(&place, &args(&out), true);
     assert_eq!(report.written, 0);
     assert_eq!(generate(&place, &args(&out), false).written, 24);
+}
+
+/// The fields of each line by item, method and sample.
+fn by_row(path: &Path) -> BTreeMap<String, serde_json::Map<String, serde_json::Value>> {
+    let text = fs::read_to_string(path).unwrap();
+    let fields = text.lines().map(|l| serde_json::from_str::<serde_json::Map<_, _>>(l).unwrap());
+    fields.map(|f| (format!("{} {} {}", f["item_id"], f["method"], f["sample"]), f)).collect()
+}
+
+#[test]
+fn option_probabilities_stand_beside_the_same_traces() {
+    let place = place();
+    let (plain, scored) = (place.folder.path().join("plain.jsonl"), place.folder.path().join("scored.jsonl"));
+    generate(&place, &args(&plain), false);
+    let asked = GenerateArgs { option_probabilities: Some(Scoring::Letters), ..args(&scored) };
+    let report = generate(&place, &asked, false);
+    assert_eq!((report.written, report.unscored, report.failed), (24, 0, 0));
+    let (plain, mut scored) = (by_row(&plain), by_row(&scored));
+    for (row, fields) in &mut scored {
+        let probabilities = fields.shift_remove("option_probabilities").unwrap();
+        let how = fields.shift_remove("option_scoring").unwrap();
+        let p: Vec<f64> = probabilities.as_object().unwrap().values().map(|p| p.as_f64().unwrap()).collect();
+        assert_eq!(probabilities.as_object().unwrap().keys().collect::<Vec<_>>(), ["A", "B", "C"]);
+        assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9 && p.iter().all(|p| *p > 0.0), "{row}: {p:?}");
+        assert!(how["by"] == "letters" && (0.0..=1.0).contains(&how["off"].as_f64().unwrap()), "{how}");
+        fields.shift_remove("timing");
+        let mut same = plain[row].clone();
+        same.shift_remove("timing");
+        assert_eq!(*fields, same, "{row}: the sampled trace is another");
+    }
+    // Stopped before anything was scored, no half row is left, and the run goes on.
+    let stopped = place.folder.path().join("stopped.jsonl");
+    let asked = GenerateArgs { option_probabilities: Some(Scoring::Words), ..args(&stopped) };
+    assert_eq!(generate(&place, &asked, true).written, 0);
+    assert_eq!(generate(&place, &asked, false).written, 24);
+    assert!(by_row(&stopped).values().all(|f| f["option_scoring"]["by"] == "words"));
 }
 
 #[test]

@@ -129,6 +129,10 @@ pub struct CourseArgs {
     pub warmup: f32,
     #[arg(long, default_value_t = 0.01, value_name = "X")]
     pub weight_decay: f32,
+    /// How long Adam remembers squared gradients; with less, such as 0.99, what is left to learn once the answers' form
+    /// is known moves faster
+    #[arg(long, default_value_t = 0.999, value_name = "X")]
+    pub beta2: f32,
     /// Largest norm of the gradient; 0 leaves it
     #[arg(long, default_value_t = 1.0, value_name = "X")]
     pub clip: f32,

@@ -1,7 +1,7 @@
 //! What is drawn of a report: plain points and ranges, the same for the terminal and for SVG.
 
 use super::{
-    report::{Report, SetReport},
+    report::{Curve, Report, SetReport},
     sheet::Section,
     wilson::Interval,
 };
@@ -11,7 +11,7 @@ use super::{
 pub enum Chart {
     /// One value with its interval per row, on one axis.
     Ranges { section: Section, title: String, rows: Vec<Range>, axis: Axis, marks: &'static str },
-    /// Curves over training steps.
+    /// Curves over training: steps, or rows seen.
     Lines {
         section: Section,
         title: String,
@@ -104,16 +104,7 @@ pub fn charts(report: &Report) -> Vec<Chart> {
             "| no difference",
         ));
     }
-    if !report.curves.is_empty() {
-        let lines: Vec<(String, Vec<(f64, f64)>)> = report
-            .curves
-            .iter()
-            .map(|c| (c.run.clone(), c.points.iter().map(|(x, y)| (*x as f64, *y)).collect()))
-            .collect();
-        let axis = Axis::around(lines.iter().flat_map(|(_, points)| points.iter().map(|p| p.1)), UNIT);
-        let title = "validation accuracy".to_owned();
-        charts.push(Chart::Lines { section: Section::Training, title, x: "step", lines, axis });
-    }
+    charts.extend(efficiency(&report.curves));
     charts
 }
 
@@ -130,6 +121,34 @@ fn ranges(
     });
     let axis = Axis::around(values, within);
     (!rows.is_empty()).then_some(Chart::Ranges { section, title, rows, axis, marks })
+}
+
+/// Validation accuracy against the share of training rows, or against steps where some run does not tell its share.
+/// A level is drawn from end to end.
+fn efficiency(curves: &[Curve]) -> Option<Chart> {
+    let shares = curves.iter().filter(|c| c.level().is_none()).all(|c| c.share_per_step.is_some());
+    let x = |curve: &Curve, step: i64| match curve.share(step) {
+        Some(share) if shares => share * 100.0,
+        _ => step as f64,
+    };
+    let mut lines: Vec<(String, Vec<(f64, f64)>)> = curves
+        .iter()
+        .map(|c| (c.run.clone(), c.points.iter().map(|(step, y)| (x(c, *step), *y)).collect()))
+        .collect();
+    let end = lines.iter().flat_map(|(_, points)| points.iter().map(|p| p.0)).fold(1.0, f64::max);
+    for (_, points) in &mut lines {
+        if let [(_, level)] = points.as_slice() {
+            *points = vec![(0.0, *level), (end, *level)];
+        }
+    }
+    let axis = Axis::around(lines.iter().flat_map(|(_, points)| points.iter().map(|p| p.1)), UNIT);
+    (!lines.is_empty()).then(|| Chart::Lines {
+        section: Section::Training,
+        title: "validation accuracy".to_owned(),
+        x: if shares { "against training rows seen, %" } else { "against training steps" },
+        lines,
+        axis,
+    })
 }
 
 fn accuracy(set: &SetReport) -> Vec<Range> {
@@ -178,6 +197,29 @@ fn differences(set: &SetReport) -> Vec<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn curves_stand_against_rows_seen_unless_a_run_does_not_say() {
+        let curve = |share_per_step, points: &[(i64, f64)]| Curve {
+            run: "r".to_owned(),
+            tag: String::new(),
+            points: points.to_vec(),
+            share_per_step,
+        };
+        let lines = |curves: &[Curve]| match efficiency(curves) {
+            Some(Chart::Lines { lines, .. }) => lines.into_iter().map(|l| l.1).collect::<Vec<_>>(),
+            _ => Vec::new(),
+        };
+        let known = curve(Some(0.01), &[(0, 0.4), (50, 0.6)]);
+        let level = curve(None, &[(0, 0.5)]);
+        assert_eq!(
+            lines(&[known.clone(), level.clone()]),
+            [vec![(0.0, 0.4), (50.0, 0.6)], vec![(0.0, 0.5), (50.0, 0.5)]]
+        );
+        let unknown = curve(None, &[(0, 0.4), (200, 0.6)]);
+        assert_eq!(lines(&[known, unknown, level])[2], [(0.0, 0.5), (200.0, 0.5)]);
+        assert_eq!(efficiency(&[]), None);
+    }
 
     #[test]
     fn axes_hold_their_values_and_have_round_ticks() {

@@ -3,9 +3,10 @@
 //! Rows are items, sorted so that those of one situation or question (a *cluster*) lie side by side. Items whose
 //! gold is not known stay out, and are counted.
 
+use super::samples::{Repeats, Samples, majority};
 use crate::core::{
     Corpus, Kind, Letter, MethodId,
-    corpus::{DatasetIx, ItemEntry, ItemIx, PerspectiveIx, TextIx, TraceIx},
+    corpus::{DatasetIx, ItemEntry, ItemIx, MethodIx, PerspectiveIx, TextIx, TraceIx},
 };
 use std::ops::Range;
 
@@ -23,6 +24,8 @@ pub struct Answers {
     pub tokens: Vec<u32>,
     /// The trace behind each row, `u32::MAX` where there is none. Empty where there is no corpus.
     pub traces: Vec<u32>,
+    /// The codes of every sample, where all of them count.
+    pub repeats: Option<Repeats>,
 }
 
 /// A method's name; only tests leave it out.
@@ -34,7 +37,23 @@ impl Answers {
         self.method.as_ref().map_or("", |m| m.0.as_str())
     }
 
-    /// The trace behind a row.
+    /// The answers that count in a row: one, or every sample's; none where the method did not run.
+    pub fn samples(&self, row: usize) -> &[u8] {
+        match (&self.repeats, self.codes.get(row)) {
+            (Some(repeats), _) => repeats.row(row),
+            (None, Some(code)) if *code != NOT_RUN => std::slice::from_ref(code),
+            _ => &[],
+        }
+    }
+
+    /// Share of a row's samples that give this answer; 0 where the method did not run.
+    pub fn share(&self, row: usize, answer: u8) -> f64 {
+        let samples = self.samples(row);
+        let hits = samples.iter().filter(|code| **code == answer).count();
+        hits as f64 / samples.len().max(1) as f64
+    }
+
+    /// The first trace behind a row.
     pub fn trace(&self, row: usize) -> Option<TraceIx> {
         self.traces.get(row).copied().filter(|ix| *ix != u32::MAX).map(TraceIx)
     }
@@ -59,8 +78,10 @@ pub struct Columns {
     pub values: bool,
     /// Selected items without gold; they are in no row.
     pub without_gold: usize,
-    /// Traces past the first of a method on an item; only the first counts.
+    /// Traces past the first of a method on an item.
     pub further_samples: usize,
+    /// Which of them count.
+    pub samples: Samples,
 }
 
 /// The selected items of one data set.
@@ -122,9 +143,9 @@ impl Columns {
     }
 
     /// The columns of `items` that belong to `dataset`.
-    pub fn of(corpus: &Corpus, items: &[ItemIx], dataset: DatasetIx) -> Columns {
+    pub fn of(corpus: &Corpus, items: &[ItemIx], dataset: DatasetIx, samples: Samples) -> Columns {
         let mut rows: Vec<(TextIx, ItemIx)> = Vec::new();
-        let mut columns = Columns { values: true, ..Columns::default() };
+        let mut columns = Columns { values: true, samples, ..Columns::default() };
         for ix in items {
             let Some(item) = corpus.item(*ix) else { continue };
             let (Some(text), true) = (item.text(), item.dataset() == Some(dataset)) else { continue };
@@ -144,6 +165,7 @@ impl Columns {
                 codes: vec![NOT_RUN; rows.len()],
                 tokens: vec![0; rows.len()],
                 traces: vec![u32::MAX; rows.len()],
+                repeats: (samples == Samples::Mean).then(Repeats::default),
             })
             .collect();
         let mut last = None;
@@ -178,16 +200,33 @@ impl Columns {
                 answers.traces[row] = trace.0;
             }
             columns.further_samples += corpus.traces(*ix).len().saturating_sub(firsts);
+            if samples != Samples::First {
+                columns.count_all(corpus, *ix, row);
+            }
         }
         columns.starts.push(rows.len() as u32);
         // Methods that never ran on this data set say nothing about it.
         columns.methods.retain(|m| m.codes.iter().any(|c| *c != NOT_RUN));
         columns
     }
+
+    /// Takes every sample of an item into account.
+    fn count_all(&mut self, corpus: &Corpus, item: ItemIx, row: usize) {
+        let samples = self.samples;
+        for (at, answers) in self.methods.iter_mut().enumerate() {
+            let entries = corpus.samples(item, MethodIx(at as u16)).filter_map(|ix| corpus.trace(ix));
+            let codes: Vec<u8> = entries.map(|e| e.answer().map_or(NO_ANSWER, |l| l.index() as u8)).collect();
+            if let Some(repeats) = &mut answers.repeats {
+                repeats.push(&codes);
+            } else if samples == Samples::Majority && !codes.is_empty() {
+                answers.codes[row] = majority(&codes);
+            }
+        }
+    }
 }
 
 /// One [`DataSet`] per data set of the selection that has a row or an item without gold, in file order.
-pub fn data_sets(corpus: &Corpus, items: &[ItemIx]) -> Vec<DataSet> {
+pub fn data_sets(corpus: &Corpus, items: &[ItemIx], samples: Samples) -> Vec<DataSet> {
     let mut seen = vec![false; corpus.datasets().len()];
     for dataset in items.iter().filter_map(|ix| corpus.item(*ix)?.dataset()) {
         if let Some(slot) = seen.get_mut(usize::from(dataset.0)) {
@@ -201,7 +240,7 @@ pub fn data_sets(corpus: &Corpus, items: &[ItemIx]) -> Vec<DataSet> {
         .filter(|(at, _)| seen[*at])
         .map(|(at, name)| DataSet {
             name: name.to_string(),
-            columns: Columns::of(corpus, items, DatasetIx(at as u16)),
+            columns: Columns::of(corpus, items, DatasetIx(at as u16), samples),
         })
         .collect()
 }
@@ -224,49 +263,4 @@ pub fn letter(code: u8) -> Option<Letter> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::{Item, Perspective, Trace};
-
-    fn item(perspective: &str, text: &str, gold: Option<Letter>) -> Item {
-        let mut item = Item::value("vk", Perspective::named(perspective), text);
-        item.gold = gold;
-        item
-    }
-
-    #[test]
-    fn rows_of_one_situation_lie_together_and_unknown_gold_is_counted() {
-        let items = [
-            item("Fairness", "stealing", Some(Letter::B)),
-            item("Fairness", "lying", Some(Letter::A)),
-            item("Care", "stealing", Some(Letter::C)),
-            item("Care", "lying", None),
-            item("Order", "stealing", Some(Letter::B)),
-        ];
-        let traces = [
-            Trace::new(&items[0], "sft".into(), "Answer: B".to_owned()),
-            Trace::new(&items[0], "sft".into(), "Answer: A".to_owned()),
-            Trace::new(&items[1], "sft".into(), "hm".to_owned()),
-        ];
-        let corpus = Corpus::of(&items, &traces);
-        let all: Vec<ItemIx> = corpus.items().collect();
-        let columns = Columns::of(&corpus, &all, DatasetIx(0));
-        assert_eq!(columns.gold, [1, 2, 1, 0]);
-        assert_eq!(columns.starts, [0, 3, 4]);
-        assert_eq!(columns.blind, [1, 0]);
-        assert_eq!(columns.methods[0].codes, [1, NOT_RUN, NOT_RUN, NO_ANSWER]);
-        assert_eq!((columns.without_gold, columns.further_samples), (1, 1));
-        assert!(columns.values);
-        let reversed: Vec<ItemIx> = all.into_iter().rev().collect();
-        assert_eq!(Columns::of(&corpus, &reversed, DatasetIx(0)), columns);
-    }
-
-    #[test]
-    fn an_empty_selection_gives_no_rows() {
-        let corpus = Corpus::of(&[item("Care", "lying", Some(Letter::A))], &[]);
-        let columns = Columns::of(&corpus, &[], DatasetIx(0));
-        assert!(columns.is_empty() && columns.methods.is_empty());
-        assert_eq!(columns.cluster_count(), 0);
-        assert_eq!(data_sets(&corpus, &[]), []);
-    }
-}
+mod tests;

@@ -11,8 +11,12 @@ use crate::core::{Item, Trace};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The names under which a trace may carry its model's option probabilities, ours first, then Modular Pluralism's.
-const FIELDS: [&str; 2] = ["option_probabilities", "pred_distribution"];
+/// The name under which our traces carry their model's option probabilities: an object by letter.
+pub const FIELD: &str = "option_probabilities";
+/// How those were had: `by` letters or words, and the mass `off` the options.
+pub const SCORING: &str = "option_scoring";
+/// Names that are read: ours first, then Modular Pluralism's.
+const FIELDS: [&str; 2] = [FIELD, "pred_distribution"];
 
 /// The option probabilities that a trace carries: a list in the order of the options, or an object by letter.
 pub fn of_trace(trace: &Trace, options: usize) -> Option<Vec<f64>> {
@@ -28,6 +32,15 @@ pub fn of_trace(trace: &Trace, options: usize) -> Option<Vec<f64>> {
         _ => return None,
     };
     (found.len() == options && scaled(&found).is_some()).then_some(found)
+}
+
+/// The mean of distributions of equal length, each scaled to sum 1; `None` without any.
+pub fn mean(found: &[Vec<f64>]) -> Option<Vec<f64>> {
+    let mut sum = scaled(found.first()?)?;
+    for other in &found[1..] {
+        sum.iter_mut().zip(scaled(other)?).for_each(|(sum, p)| *sum += p);
+    }
+    Some(sum.into_iter().map(|p| p / found.len() as f64).collect())
 }
 
 /// The human distribution of an item, where every option has a share.
@@ -185,6 +198,12 @@ mod tests {
         assert_eq!(jensen_shannon(&[1.0], &[0.5, 0.5]), None);
         assert!(most_likely_agrees(&[0.4, 0.4, 0.2], &[0.5, 0.3, 0.2]));
         assert!(!most_likely_agrees(&[], &[]));
+    }
+
+    #[test]
+    fn samples_are_averaged_as_distributions() {
+        assert_eq!(mean(&[vec![2.0, 2.0], vec![1.0, 0.0]]), Some(vec![0.75, 0.25]));
+        assert_eq!(mean(&[]), None);
     }
 
     #[test]

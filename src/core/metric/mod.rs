@@ -3,6 +3,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`columns`] | answers as small integers per method, rows grouped by situation or question |
+//! | [`samples`] | which of repeated samples count |
 //! | [`tally`] | accuracy, balanced accuracy, macro and micro F1, the binary setting |
 //! | [`compat`] | what published scripts do with invalid answers, number for number |
 //! | [`distribution`] | Jensen-Shannon distance and representativeness |
@@ -13,7 +14,7 @@
 //! | [`priority`] | weights over perspectives, decisions and tipping points |
 //! | [`steps`] | all of it as independent steps; [`report`] is the result |
 //! | [`sheet`] | a report as tables of short texts, for the screen and every format |
-//! | [`chart`] | what is drawn of a report |
+//! | [`chart`] | what is drawn of a report; [`format`] names the forms of its files |
 //! | [`bootstrap`] | intervals by drawing situations; [`random`] draws |
 //! | [`wilson`] | the interval of a bare share |
 
@@ -23,11 +24,14 @@ pub mod chart;
 pub mod columns;
 pub mod compat;
 pub mod distribution;
+pub mod format;
 pub mod group;
 pub mod paired;
 pub mod priority;
 pub mod random;
 pub mod report;
+pub mod samples;
+mod score;
 pub mod sheet;
 pub mod steer;
 pub mod steps;
@@ -37,8 +41,10 @@ pub mod wilson;
 pub use bootstrap::Resampling;
 pub use columns::{Columns, DataSet, data_sets};
 pub use compat::{Compat, CompatScores};
+pub use format::ReportFormat;
 pub use paired::{McNemar, Pair, mcnemar};
 pub use report::{Estimate, Report};
+pub use samples::Samples;
 pub use steps::{Measure, Settings};
 pub use tally::Tally;
 pub use wilson::{Interval, wilson};

@@ -4,7 +4,7 @@
 
 use super::{
     bootstrap::{Counts, FEWEST_CLUSTERS, Resampling, percentile_interval, two_sided},
-    columns::{Columns, NO_ANSWER, NOT_RUN},
+    columns::Columns,
     wilson::Interval,
 };
 use serde::Serialize;
@@ -110,55 +110,65 @@ pub struct Pair {
     pub design_effect: Option<f64>,
 }
 
-/// Compares two methods.
+/// What an item counts in the bootstrap where its samples are averaged.
+const ITEM: f64 = 10_000.0;
+
+/// Compares two methods. Where every sample counts, the counts are what one sample of either, drawn at random, would
+/// give, rounded.
 pub fn compare(columns: &Columns, first: usize, second: usize, how: Resampling) -> Pair {
     let (Some(a), Some(b)) = (columns.methods.get(first), columns.methods.get(second)) else {
         return Pair::empty(first, second);
     };
-    let (mut both_right, mut only_first, mut only_second, mut n) = (0u64, 0u64, 0u64, 0u64);
-    let mut letters = [[0u64; 26]; 26];
+    let (mut both_right, mut only_first, mut only_second, mut n) = (0f64, 0f64, 0f64, 0u64);
+    let mean = a.repeats.is_some() || b.repeats.is_some();
+    let unit = if mean { ITEM } else { 1.0 };
+    let mut letters = [[0f64; 26]; 26];
     // Per cluster: right only here, right only there, items.
     let rows = columns.clusters().filter_map(|rows| {
         let mut row = vec![0u32; 3];
         for i in rows {
-            let (gold, x, y) = (columns.gold[i], a.codes[i], b.codes[i]);
-            if x == NOT_RUN || y == NOT_RUN {
+            let (gold, xs, ys) = (columns.gold[i], a.samples(i), b.samples(i));
+            if xs.is_empty() || ys.is_empty() {
                 continue;
             }
-            row[2] += 1;
-            match (x == gold, y == gold) {
-                (true, true) => both_right += 1,
-                (true, false) => row[0] += 1,
-                (false, true) => row[1] += 1,
-                (false, false) => {}
-            }
-            if x != NO_ANSWER && y != NO_ANSWER {
-                letters[usize::from(x) % 26][usize::from(y) % 26] += 1;
+            n += 1;
+            row[2] += unit as u32;
+            // One answer each, or one sample of either drawn at random.
+            let (x, y) = (a.share(i, gold), b.share(i, gold));
+            both_right += x * y;
+            only_first += x * (1.0 - y);
+            only_second += (1.0 - x) * y;
+            row[0] += (x * (1.0 - y) * unit).round() as u32;
+            row[1] += ((1.0 - x) * y * unit).round() as u32;
+            let part = 1.0 / (xs.len() * ys.len()) as f64;
+            for x in xs.iter().filter(|code| **code < 26) {
+                for y in ys.iter().filter(|code| **code < 26) {
+                    letters[usize::from(*x)][usize::from(*y)] += part;
+                }
             }
         }
-        only_first += u64::from(row[0]);
-        only_second += u64::from(row[1]);
-        n += u64::from(row[2]);
         (row[2] > 0).then_some(row)
     });
     let counts = Counts::of(3, rows);
     let mut pair = Pair {
         n,
         clusters: counts.clusters(),
-        both_right,
-        only_first,
-        only_second,
+        both_right: both_right.round() as u64,
+        only_first: only_first.round() as u64,
+        only_second: only_second.round() as u64,
         ..Pair::empty(first, second)
     };
     if n == 0 {
         return pair;
     }
-    pair.neither = n - both_right - only_first - only_second;
-    let share = |part: u64| part as f64 / n as f64;
+    pair.neither = n.saturating_sub(pair.both_right + pair.only_first + pair.only_second);
+    let share = |part: f64| part / n as f64;
     pair.difference = Some(share(only_first) - share(only_second));
     pair.cohens_h = Some(cohens_h(share(both_right + only_first), share(both_right + only_second)));
-    let (p, test) = mcnemar(only_first, only_second);
-    (pair.p_mcnemar, pair.test) = (Some(p), test);
+    if !mean {
+        let (p, test) = mcnemar(pair.only_first, pair.only_second);
+        (pair.p_mcnemar, pair.test) = (Some(p), test);
+    }
     let stream = 0x7000 + (first * 251 + second) as u64;
     let difference = |s: &[u64]| [(s[2] > 0).then(|| (s[0] as f64 - s[1] as f64) / s[2] as f64)];
     if counts.clusters() >= FEWEST_CLUSTERS {
@@ -166,10 +176,11 @@ pub fn compare(columns: &Columns, first: usize, second: usize, how: Resampling) 
             counts.resample(how, stream, difference).into_iter().filter_map(|[d]| d).collect();
         pair.interval = percentile_interval(samples.iter().copied().map(Some));
         pair.p_bootstrap = two_sided(&samples);
-        pair.design_effect = design_effect(&samples, share(only_first), share(only_second), n);
+        pair.design_effect =
+            if mean { None } else { design_effect(&samples, share(only_first), share(only_second), n) };
     }
-    pair.needed = needed_items(share(only_first), share(only_second), 0.05, 0.8)
-        .map(|items| (items * pair.design_effect.unwrap_or(1.0).max(1.0)).ceil());
+    let needed = if mean { None } else { needed_items(share(only_first), share(only_second), 0.05, 0.8) };
+    pair.needed = needed.map(|items| (items * pair.design_effect.unwrap_or(1.0).max(1.0)).ceil());
     (pair.agreement, pair.kappa) = agreement(&letters);
     pair
 }
@@ -184,15 +195,14 @@ fn design_effect(samples: &[f64], only_first: f64, only_second: f64, n: u64) -> 
 }
 
 /// Observed agreement, and Cohen's kappa; kappa is not defined where chance alone would agree fully.
-fn agreement(letters: &[[u64; 26]; 26]) -> (Option<f64>, Option<f64>) {
-    let total: u64 = letters.iter().flatten().sum();
-    if total == 0 {
+fn agreement(letters: &[[f64; 26]; 26]) -> (Option<f64>, Option<f64>) {
+    let n: f64 = letters.iter().flatten().sum();
+    if n <= 0.0 {
         return (None, None);
     }
-    let n = total as f64;
-    let observed = (0..26).map(|k| letters[k][k]).sum::<u64>() as f64 / n;
-    let row = |k: usize| letters[k].iter().sum::<u64>() as f64 / n;
-    let column = |k: usize| letters.iter().map(|r| r[k]).sum::<u64>() as f64 / n;
+    let observed = (0..26).map(|k| letters[k][k]).sum::<f64>() / n;
+    let row = |k: usize| letters[k].iter().sum::<f64>() / n;
+    let column = |k: usize| letters.iter().map(|r| r[k]).sum::<f64>() / n;
     let chance: f64 = (0..26).map(|k| row(k) * column(k)).sum();
     (Some(observed), (chance < 1.0).then(|| (observed - chance) / (1.0 - chance)))
 }
@@ -224,60 +234,4 @@ impl Pair {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn only_items_that_both_ran_on_count() {
-        let columns = Columns::of_codes(
-            vec![0, 0, 1, 1],
-            &[0, 0, 1, 1],
-            vec![("a", vec![0, 1, 1, NOT_RUN]), ("b", vec![1, 0, NO_ANSWER, 1])],
-        );
-        let pair = compare(&columns, 0, 1, Resampling::default());
-        assert_eq!(
-            (pair.n, pair.both_right, pair.only_first, pair.only_second, pair.neither),
-            (3, 0, 2, 1, 0)
-        );
-        assert_eq!(pair.difference, Some(1.0 / 3.0));
-        assert_eq!((pair.agreement, pair.interval), (Some(0.0), None));
-    }
-
-    #[test]
-    fn a_method_against_itself_differs_by_nothing() {
-        let codes: Vec<u8> = (0..90).map(|i| i % 3).collect();
-        let clusters: Vec<u32> = (0..90).map(|i| i / 3).collect();
-        let columns = Columns::of_codes(codes.clone(), &clusters, vec![("a", codes.clone()), ("b", codes)]);
-        let pair = compare(&columns, 0, 1, Resampling::default());
-        assert_eq!((pair.difference, pair.p_mcnemar, pair.p_bootstrap), (Some(0.0), Some(1.0), Some(1.0)));
-        assert_eq!((pair.agreement, pair.kappa, pair.needed), (Some(1.0), Some(1.0), None));
-    }
-
-    #[test]
-    fn nothing_in_common_gives_no_statistic() {
-        let columns = Columns::of_codes(vec![0], &[0], vec![("a", vec![NOT_RUN]), ("b", vec![0])]);
-        let pair = compare(&columns, 0, 1, Resampling::default());
-        assert_eq!((pair.n, pair.difference, pair.p_mcnemar), (0, None, None));
-    }
-
-    proptest! {
-        #[test]
-        fn p_values_are_probabilities_and_symmetric(b in 0u64..3000, c in 0u64..3000) {
-            let (p, _) = mcnemar(b, c);
-            prop_assert!((0.0..=1.0).contains(&p));
-            prop_assert!((p - mcnemar(c, b).0).abs() < 1e-12);
-        }
-
-        #[test]
-        fn holm_never_lowers_and_keeps_the_order(p in proptest::collection::vec(0.0f64..1.0, 0..12)) {
-            let adjusted = holm(&p);
-            for i in 0..p.len() {
-                prop_assert!(adjusted[i] >= p[i] && adjusted[i] <= 1.0);
-                for j in 0..p.len() {
-                    prop_assert!(p[i] > p[j] || adjusted[i] <= adjusted[j]);
-                }
-            }
-        }
-    }
-}
+mod tests;

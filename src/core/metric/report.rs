@@ -1,7 +1,13 @@
 //! Everything that is measured over a selection, as one value: what the screen shows and what reports print.
 
-use super::{Compat, CompatScores, Pair, distribution::DistributionScore, group::Groups, wilson::Interval};
-use crate::core::{Letter, MethodId, check::summary::Summary};
+use super::{
+    Compat, CompatScores, Pair, Samples, distribution::DistributionScore, group::Groups, wilson::Interval,
+};
+use crate::core::{
+    Letter, MethodId,
+    check::summary::Summary,
+    run::{self, RunLog},
+};
 use serde::Serialize;
 
 /// A number with its 95 % interval; both are missing where they are not defined.
@@ -18,6 +24,9 @@ pub struct MethodScore {
     pub method: String,
     /// Items with a trace and a known gold.
     pub n: u64,
+    /// Answers that count on them: n, or more where every sample counts.
+    pub answers: u64,
+    /// Right ones of those answers.
     pub right: u64,
     /// Answers that could not be read or name no option; they are wrong, and of no class.
     pub invalid: u64,
@@ -74,8 +83,9 @@ pub struct SetReport {
     /// Selected items with a known gold.
     pub items: usize,
     pub without_gold: usize,
-    /// Traces past the first of a method on an item: they do not count.
+    /// Traces past the first of a method on an item, and which of them count.
     pub further_samples: usize,
+    pub samples: Samples,
     /// Situations or questions.
     pub clusters: usize,
     /// Whether the items are values, rights and duties on situations, or groups on questions.
@@ -113,7 +123,8 @@ impl SetReport {
 pub struct Report {
     /// The filter, as a query; empty selects all.
     pub filter: String,
-    pub samples: usize,
+    /// Bootstrap samples.
+    pub bootstrap: usize,
     pub seed: u64,
     pub compat: Option<Compat>,
     pub sets: Vec<SetReport>,
@@ -144,9 +155,30 @@ pub struct Curve {
     pub tag: String,
     /// Step and accuracy.
     pub points: Vec<(i64, f64)>,
+    /// Share of the training rows that one step sees, where the run says.
+    pub share_per_step: Option<f64>,
 }
 
 impl Curve {
+    /// The curve of a run that was validated.
+    pub fn of_run(run: &RunLog) -> Option<Curve> {
+        let points = run.curve(run::Curve::Accuracy);
+        (!points.is_empty()).then(|| Curve {
+            run: run.name.clone(),
+            tag: run::Curve::Accuracy.word().to_owned(),
+            points: points.iter().map(|p| (p.step, p.value)).collect(),
+            share_per_step: run.share_per_step,
+        })
+    }
+
+    /// A level that was measured once: there is nothing to see of how it was reached.
+    pub fn level(&self) -> Option<f64> {
+        match self.points.as_slice() {
+            [(_, value)] => Some(*value),
+            _ => None,
+        }
+    }
+
     pub fn first(&self) -> Option<(i64, f64)> {
         self.points.first().copied()
     }
@@ -154,5 +186,38 @@ impl Curve {
     /// The best point; the earlier one of equals.
     pub fn best(&self) -> Option<(i64, f64)> {
         self.points.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a })
+    }
+
+    /// The first step at which `part` of the gain from the first to the best validation was reached; `None` where
+    /// nothing was gained.
+    pub fn reached(&self, part: f64) -> Option<i64> {
+        let (first, best) = (self.first()?.1, self.best()?.1);
+        // A little less, so that the whole gain is reached at the best point, whatever rounding does.
+        let wanted = first + part * (best - first) - 1e-12;
+        (best > first).then(|| self.points.iter().find(|p| p.1 >= wanted).map(|p| p.0))?
+    }
+
+    /// The share of the training rows seen by a step; beyond 1 rows are seen again.
+    pub fn share(&self, step: i64) -> Option<f64> {
+        self.share_per_step.map(|share| share * step as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_of_the_gain_is_reached_where_the_curve_first_passes_it() {
+        let curve = Curve {
+            run: "sft".to_owned(),
+            tag: "val/accuracy".to_owned(),
+            points: vec![(0, 0.5), (10, 0.68), (20, 0.6), (30, 0.7), (40, 0.69)],
+            share_per_step: Some(0.02),
+        };
+        assert_eq!((curve.best(), curve.reached(0.9)), (Some((30, 0.7)), Some(10)));
+        assert_eq!((curve.reached(1.0), curve.share(30)), (Some(30), Some(0.6)));
+        let flat = Curve { points: vec![(0, 0.5), (10, 0.4)], ..curve };
+        assert_eq!((flat.reached(0.9), flat.level()), (None, None));
     }
 }

@@ -4,22 +4,22 @@
 //! is steered when it answers both with their gold; where gold is the same, it is stable when its answer stays. A
 //! method that ignores the perspective scores 0 on the first and 1 on the second.
 
-use super::columns::{Columns, NOT_RUN};
+use super::columns::{Answers, Columns, NOT_RUN};
 use std::ops::Range;
 
-/// Pair counts of one cluster, or their sums.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Pair counts of one cluster, or their sums; whole numbers where every item has one answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Changes {
     /// Pairs whose gold differs.
-    pub differing: u64,
+    pub differing: f64,
     /// Of those: both answered with their gold.
-    pub followed: u64,
+    pub followed: f64,
     /// Of those: both gave a letter, and the letters differ.
-    pub moved: u64,
+    pub moved: f64,
     /// Pairs with the same gold.
-    pub same: u64,
+    pub same: f64,
     /// Of those: both gave the same letter.
-    pub kept: u64,
+    pub kept: f64,
 }
 
 impl Changes {
@@ -35,17 +35,17 @@ impl Changes {
 
     /// Share of perspective changes where the answer changes as gold does.
     pub fn steerability(self) -> Option<f64> {
-        (self.differing > 0).then(|| self.followed as f64 / self.differing as f64)
+        (self.differing > 0.0).then(|| self.followed / self.differing)
     }
 
     /// Share of perspective changes with other gold where the answer changes at all.
     pub fn responsiveness(self) -> Option<f64> {
-        (self.differing > 0).then(|| self.moved as f64 / self.differing as f64)
+        (self.differing > 0.0).then(|| self.moved / self.differing)
     }
 
     /// Share of perspective changes with the same gold where the answer stays.
     pub fn stability(self) -> Option<f64> {
-        (self.same > 0).then(|| self.kept as f64 / self.same as f64)
+        (self.same > 0.0).then(|| self.kept / self.same)
     }
 }
 
@@ -74,26 +74,62 @@ pub fn changes(gold: &[u8], answers: &[u8], rows: Range<usize>) -> Changes {
     let answered: Vec<u64> = table.iter().map(|row| row[..NONE].iter().sum()).collect();
     let both_answered = pairs(answered.iter().sum()) - answered.iter().map(|n| pairs(*n)).sum::<u64>();
     Changes {
-        differing,
-        followed: pairs(right) - right_same_gold,
-        moved: both_answered - (equal_answers - kept),
-        same,
-        kept,
+        differing: differing as f64,
+        followed: (pairs(right) - right_same_gold) as f64,
+        moved: (both_answered - (equal_answers - kept)) as f64,
+        same: same as f64,
+        kept: kept as f64,
+    }
+}
+
+/// As [`changes`], where items have several samples: a pair counts with the probability that one sample of either
+/// item, drawn at random, would make it count. Pair by pair: situations have few rows.
+pub fn mean_changes(gold: &[u8], answers: &Answers, rows: Range<usize>) -> Changes {
+    let mut sum = Changes::default();
+    let ran: Vec<usize> = rows.filter(|row| !answers.samples(*row).is_empty()).collect();
+    for (at, &i) in ran.iter().enumerate() {
+        for &j in &ran[at + 1..] {
+            let (a, b) = (answers.samples(i), answers.samples(j));
+            let of_both = (a.len() * b.len()) as f64;
+            let readable = |codes: &[u8]| codes.iter().filter(|code| usize::from(**code) < NONE).count();
+            let equal = a
+                .iter()
+                .filter(|code| usize::from(**code) < NONE)
+                .map(|code| b.iter().filter(|other| *other == code).count())
+                .sum::<usize>();
+            if gold[i] == gold[j] {
+                sum.same += 1.0;
+                sum.kept += equal as f64 / of_both;
+            } else {
+                sum.differing += 1.0;
+                sum.followed += answers.share(i, gold[i]) * answers.share(j, gold[j]);
+                sum.moved += (readable(a) * readable(b) - equal) as f64 / of_both;
+            }
+        }
+    }
+    sum
+}
+
+/// The changes of one method within one cluster.
+pub fn of_cluster(columns: &Columns, answers: &Answers, rows: Range<usize>) -> Changes {
+    match answers.repeats {
+        Some(_) => mean_changes(&columns.gold, answers, rows),
+        None => changes(&columns.gold, &answers.codes, rows),
     }
 }
 
 /// All perspective changes of one method.
 pub fn total(columns: &Columns, method: usize) -> Changes {
     let Some(answers) = columns.methods.get(method) else { return Changes::default() };
-    columns
-        .clusters()
-        .map(|rows| changes(&columns.gold, &answers.codes, rows))
-        .fold(Changes::default(), Changes::plus)
+    columns.clusters().map(|rows| of_cluster(columns, answers, rows)).fold(Changes::default(), Changes::plus)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::columns::NO_ANSWER, *};
+    use super::{
+        super::{columns::NO_ANSWER, samples::Repeats},
+        *,
+    };
     use proptest::prelude::*;
 
     /// The definition, pair by pair.
@@ -106,13 +142,13 @@ mod tests {
                 }
                 let equal = answers[i] == answers[j] && answers[i] != NO_ANSWER;
                 if gold[i] == gold[j] {
-                    c.same += 1;
-                    c.kept += u64::from(equal);
+                    c.same += 1.0;
+                    c.kept += f64::from(u8::from(equal));
                 } else {
-                    c.differing += 1;
-                    c.followed += u64::from(answers[i] == gold[i] && answers[j] == gold[j]);
+                    c.differing += 1.0;
+                    c.followed += f64::from(u8::from(answers[i] == gold[i] && answers[j] == gold[j]));
                     let answered = answers[i] != NO_ANSWER && answers[j] != NO_ANSWER;
-                    c.moved += u64::from(answered && !equal);
+                    c.moved += f64::from(u8::from(answered && !equal));
                 }
             }
         }
@@ -128,13 +164,38 @@ mod tests {
         assert_eq!(total(&perfect, 0).steerability(), Some(1.0));
     }
 
+    #[test]
+    fn samples_count_as_drawn_at_random() {
+        let mut repeats = Repeats::default();
+        [&[0, 0, 1, 1][..], &[1, 0][..], &[NO_ANSWER, 0][..]]
+            .into_iter()
+            .for_each(|codes| repeats.push(codes));
+        let answers = Answers { codes: vec![0, 1, NO_ANSWER], repeats: Some(repeats), ..Answers::default() };
+        let c = mean_changes(&[0, 1, 0], &answers, 0..3);
+        // Items 0 and 1: half · half; items 1 and 2: half · half. Items 0 and 2 have the same gold.
+        assert_eq!((c.differing, c.followed), (2.0, 0.5));
+        assert_eq!((c.moved, c.same, c.kept), (0.5 + 0.25, 1.0, 0.25));
+    }
+
     proptest! {
         #[test]
         fn counting_by_table_is_counting_by_pair(
             rows in proptest::collection::vec((0u8..4, prop_oneof![0u8..5, Just(NO_ANSWER), Just(NOT_RUN)]), 0..25),
         ) {
             let (gold, answers): (Vec<u8>, Vec<u8>) = rows.into_iter().unzip();
-            prop_assert_eq!(changes(&gold, &answers, 0..gold.len()), slow(&gold, &answers));
+            let counted = changes(&gold, &answers, 0..gold.len());
+            prop_assert_eq!(counted, slow(&gold, &answers));
+            // Three equal samples of an item are no more than one.
+            let mut repeats = Repeats::default();
+            for code in &answers {
+                let thrice = [*code; 3];
+                repeats.push(if *code == NOT_RUN { &[] } else { &thrice });
+            }
+            let answers = Answers { codes: answers, repeats: Some(repeats), ..Answers::default() };
+            let mean = mean_changes(&gold, &answers, 0..gold.len());
+            let pairs = [(mean.differing, counted.differing), (mean.followed, counted.followed),
+                (mean.moved, counted.moved), (mean.same, counted.same), (mean.kept, counted.kept)];
+            prop_assert!(pairs.iter().all(|(a, b)| (a - b).abs() < 1e-9), "{:?} {:?}", mean, counted);
         }
     }
 }

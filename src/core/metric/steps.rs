@@ -5,14 +5,13 @@
 //! ```
 
 use super::{
-    baseline,
-    bootstrap::{Counts, FEWEST_CLUSTERS, Resampling, percentile_interval},
-    columns::{Columns, DataSet, NOT_RUN, letter},
+    Samples, baseline,
+    bootstrap::Resampling,
+    columns::{Columns, DataSet, letter},
     group::{Grouping, Groups, group},
     paired::{Pair, compare, holm},
-    report::{Binary, Estimate, MethodScore, Report, SetReport},
-    steer,
-    tally::{CLASSES, Tally},
+    report::{MethodScore, Report, SetReport},
+    score::score,
 };
 use crate::core::{Corpus, MethodId};
 
@@ -20,6 +19,8 @@ use crate::core::{Corpus, MethodId};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     pub resampling: Resampling,
+    /// Which of repeated samples count.
+    pub samples: Samples,
     /// Methods that answer without a rationale.
     pub no_rationale: Vec<MethodId>,
 }
@@ -88,7 +89,7 @@ impl Measure {
     /// A report without any step's result yet: what is known at once.
     pub fn report(&self) -> Report {
         Report {
-            samples: self.settings.resampling.samples,
+            bootstrap: self.settings.resampling.samples,
             seed: self.settings.resampling.seed,
             sets: self.sets.iter().map(|set| self.set_report(set)).collect(),
             ..Report::default()
@@ -102,6 +103,7 @@ impl Measure {
             items: columns.len(),
             without_gold: columns.without_gold,
             further_samples: columns.further_samples,
+            samples: columns.samples,
             clusters: columns.cluster_count(),
             values: columns.values,
             majority: baseline::majority_accuracy(columns, None),
@@ -156,139 +158,6 @@ pub fn measure(measure: &Measure, corpus: &Corpus) -> Report {
     report
 }
 
-/// The numbers that the bootstrap takes of each sample, in this order.
-const NUMBERS: usize = 10;
-
-/// Scores one method: all numbers of one resampling come from the same samples.
-fn score(columns: &Columns, method: usize, settings: &Settings) -> MethodScore {
-    let Some(answers) = columns.methods.get(method) else { return MethodScore::default() };
-    let tally = Tally::of(columns, method);
-    let changes = steer::total(columns, method);
-    let layout = Layout::of(columns, &answers.codes);
-    let counts = Counts::of(layout.width(), layout.rows(columns, &answers.codes));
-    let totals = layout.numbers(&counts.totals());
-    let mut intervals = [None; NUMBERS];
-    if counts.clusters() >= FEWEST_CLUSTERS {
-        let samples = counts.resample(settings.resampling, method as u64, |s| layout.numbers(s));
-        for (at, interval) in intervals.iter_mut().enumerate() {
-            *interval = percentile_interval(samples.iter().map(|s| s[at]));
-        }
-    }
-    let estimate =
-        |at: usize| Estimate { value: totals[at], interval: intervals[at].filter(|_| totals[at].is_some()) };
-    let majority = baseline::majority_accuracy(columns, Some(method));
-    let binary = columns.values.then(|| Binary {
-        n: tally.gold[0] + tally.gold[1],
-        accuracy: estimate(6),
-        balanced_accuracy: estimate(7),
-        macro_f1: estimate(8),
-        micro_f1: estimate(9),
-    });
-    MethodScore {
-        method: answers.name().to_owned(),
-        n: tally.count(),
-        right: tally.hits(),
-        invalid: tally.invalid(),
-        not_run: columns.len() as u64 - tally.count(),
-        clusters: counts.clusters(),
-        accuracy: estimate(0),
-        balanced_accuracy: estimate(1),
-        macro_f1: estimate(2),
-        micro_f1: estimate(3),
-        binary,
-        majority,
-        majority_answer: majority.and_then(|_| letter(baseline::majority_answer(columns, Some(method)))),
-        blind: baseline::blind_accuracy(columns, Some(method)),
-        above_blind: estimate(5),
-        no_rationale: answers.method.as_ref().is_some_and(|m| settings.no_rationale.contains(m)),
-        steerability: estimate(4),
-        perspective_changes: changes.differing,
-        responsiveness: changes.responsiveness(),
-        stability: changes.stability(),
-    }
-}
-
-/// Where each count stands in a cluster's row: right, predicted and gold per class; for values, predictions on items
-/// whose gold is Either; then changes followed, changes, and hits of the blind oracle.
-struct Layout {
-    classes: usize,
-    values: bool,
-}
-
-impl Layout {
-    fn of(columns: &Columns, codes: &[u8]) -> Layout {
-        let most = columns.gold.iter().chain(codes).copied().filter(|c| usize::from(*c) < CLASSES).max();
-        Layout { classes: usize::from(most.unwrap_or(0)) + 1, values: columns.values }
-    }
-
-    fn width(&self) -> usize {
-        self.classes * if self.values { 4 } else { 3 } + 3
-    }
-
-    /// One row per cluster in which the method ran.
-    fn rows<'a>(&'a self, columns: &'a Columns, codes: &'a [u8]) -> impl Iterator<Item = Vec<u32>> + 'a {
-        let k = self.classes;
-        columns.clusters().enumerate().filter_map(move |(cluster, rows)| {
-            let mut row = vec![0u32; self.width()];
-            let tail = self.width() - 3;
-            let blind = columns.blind.get(cluster).copied();
-            let mut ran = false;
-            for i in rows.clone().filter(|i| codes[*i] != NOT_RUN) {
-                ran = true;
-                let (gold, answer) = (usize::from(columns.gold[i]), usize::from(codes[i]));
-                row[2 * k + gold] += 1;
-                row[tail + 2] += u32::from(blind == Some(columns.gold[i]));
-                if answer < k {
-                    row[k + answer] += 1;
-                    row[answer] += u32::from(answer == gold);
-                    if self.values && gold == 2 {
-                        row[3 * k + answer] += 1;
-                    }
-                }
-            }
-            let changes = steer::changes(&columns.gold, codes, rows);
-            row[tail] = u32::try_from(changes.followed).unwrap_or(u32::MAX);
-            row[tail + 1] = u32::try_from(changes.differing).unwrap_or(u32::MAX);
-            ran.then_some(row)
-        })
-    }
-
-    /// The ten numbers of a sample.
-    fn numbers(&self, sums: &[u64]) -> [Option<f64>; NUMBERS] {
-        let k = self.classes;
-        let tail = self.width() - 3;
-        let mut tally = Tally::default();
-        tally.right[..k].copy_from_slice(&sums[..k]);
-        tally.predicted[..k].copy_from_slice(&sums[k..2 * k]);
-        tally.gold[..k].copy_from_slice(&sums[2 * k..3 * k]);
-        let n = tally.count();
-        let steerability = (sums[tail + 1] > 0).then(|| sums[tail] as f64 / sums[tail + 1] as f64);
-        let above = (n > 0).then(|| (tally.hits() as f64 - sums[tail + 2] as f64) / n as f64);
-        let mut numbers = [None; NUMBERS];
-        numbers[..6].copy_from_slice(&[
-            tally.accuracy(),
-            tally.balanced_accuracy(),
-            tally.macro_f1(),
-            tally.micro_f1(),
-            steerability,
-            above,
-        ]);
-        if self.values {
-            for class in 0..k {
-                tally.predicted[class] -= sums[3 * k + class];
-            }
-            (tally.gold[2], tally.right[2]) = (0, 0);
-            numbers[6..].copy_from_slice(&[
-                tally.accuracy(),
-                tally.balanced_accuracy(),
-                tally.macro_f1(),
-                tally.micro_f1(),
-            ]);
-        }
-        numbers
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,8 +188,11 @@ mod tests {
     }
 
     fn plan(columns: Columns, samples: usize) -> Measure {
-        let settings =
-            Settings { resampling: Resampling { samples, seed: 7 }, no_rationale: vec!["sft".into()] };
+        let settings = Settings {
+            resampling: Resampling { samples, seed: 7 },
+            no_rationale: vec!["sft".into()],
+            ..Settings::default()
+        };
         Measure::new(vec![DataSet { name: "vk".to_owned(), columns }], settings)
     }
 

@@ -8,6 +8,7 @@ use crate::app::{
         page::{self, Line},
     },
 };
+use crate::core::metric::Samples;
 use crate::ui::{
     Theme,
     paint::{fill_row, put, put_right, thousands},
@@ -37,8 +38,15 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 fn scope(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     let filter =
         if state.filter.query.is_empty() { "everything".to_owned() } else { state.filter.query.to_string() };
+    let further = state.metrics.measured.report.sets.iter().any(|set| set.further_samples > 0);
+    let samples = match state.metrics.samples {
+        Samples::First if !further => "",
+        Samples::First => "   ·   first samples",
+        Samples::Majority => "   ·   majority of samples",
+        Samples::Mean => "   ·   mean of samples",
+    };
     let about = format!(
-        "{} items, {} traces   ·   {filter}",
+        "{} items, {} traces{samples}   ·   {filter}",
         thousands(state.selection.items.len()),
         thousands(state.selection.traces)
     );
@@ -63,7 +71,9 @@ fn face(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
         key.map_or_else(|| ":".to_owned(), |k| k.to_string())
     };
     let metrics = &state.metrics;
-    let (headline, hint) = if metrics.running.is_some() || state.filter.pending {
+    let (headline, hint) = if metrics.page == Page::Training {
+        no_runs(state)
+    } else if metrics.running.is_some() || state.filter.pending {
         ("measuring …".to_owned(), "numbers appear as they are ready".to_owned())
     } else if state.selection.items.is_empty() {
         (
@@ -85,6 +95,20 @@ fn face(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     };
     put(buffer, rect.x, rect.y + 1, rect.width, &headline, theme.accent());
     put(buffer, rect.x, rect.y + 3, rect.width, &hint, theme.soft());
+}
+
+/// Why the page of training runs is empty.
+fn no_runs(state: &State) -> (String, String) {
+    let training = &state.training;
+    if !training.seen {
+        return ("looking for training runs …".to_owned(), String::new());
+    }
+    let headline = if training.runs.is_empty() {
+        "there is no training run".to_owned()
+    } else {
+        "no run was validated yet".to_owned()
+    };
+    (headline, format!("looked in {}; `pluriscope watch FOLDER` looks elsewhere", training.places))
 }
 
 fn tables(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {

@@ -3,6 +3,7 @@
 pub mod caption;
 pub mod column;
 pub mod comparison;
+pub mod details;
 pub mod evidence;
 pub mod intervene;
 pub mod items;
@@ -13,6 +14,7 @@ pub mod panel;
 pub mod picker;
 pub mod priorities;
 pub mod range_chart;
+pub mod report;
 pub mod sheet;
 pub mod status;
 pub mod steps;

@@ -2,7 +2,7 @@
 
 use crate::app::{
     State,
-    metrics::priorities::{MOST, Voice},
+    metrics::priorities::{BAR, Layout, MOST, Voice},
 };
 use crate::core::{
     Letter,
@@ -21,9 +21,6 @@ use ratatui::{
     style::{Modifier, Style},
 };
 
-/// Cells of a weight's bar.
-const BAR: u16 = 10;
-
 pub fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     let priorities = &state.metrics.priorities;
     let Some((item, _)) = priorities.rows.first() else {
@@ -41,40 +38,29 @@ pub fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
         theme.text().add_modifier(Modifier::BOLD),
     );
     let voices = priorities.voices(&state.corpus);
-    // Voices stand below: title, one line each, a blank and two lines of what they mean.
-    let below = (voices.len() as u16 + 4).min(rect.height / 2);
-    let list = Rect { y: rect.y + 2, height: rect.height.saturating_sub(below + 3), ..rect };
-    weights(state, &voices, theme, list, buffer);
-    let place = Rect { y: list.bottom() + 1, height: below, ..rect };
-    decisions(state, &voices, theme, place, buffer);
+    let layout = Layout::of(rect, voices.len(), priorities.rows.len(), priorities.cursor);
+    weights(state, &voices, &layout, theme, buffer);
+    decisions(state, &voices, theme, layout.decisions, buffer);
 }
 
-/// The name column: what the bars and the answers leave.
-fn name_width(rect: Rect, voices: usize) -> u16 {
-    rect.width.saturating_sub(BAR + 8 + 3 * voices as u16).clamp(12, 44)
-}
-
-fn weights(state: &State, voices: &[Voice], theme: &Theme, rect: Rect, buffer: &mut Buffer) {
+fn weights(state: &State, voices: &[Voice], layout: &Layout, theme: &Theme, buffer: &mut Buffer) {
     let priorities = &state.metrics.priorities;
-    let names = name_width(rect, voices.len());
-    let answers = rect.x + names + BAR + 9;
+    let (rect, names, bar) = (layout.list, layout.names, layout.bar);
+    let answers = bar + BAR + 7;
     put(buffer, rect.x + 2, rect.y, names, "PERSPECTIVE", theme.dim());
-    put(buffer, rect.x + names + 2, rect.y, BAR + 6, "WEIGHT", theme.dim());
+    put(buffer, bar, rect.y, BAR + 6, "WEIGHT", theme.dim());
     for (i, _) in voices.iter().enumerate() {
         let label = if i == 0 { "g".to_owned() } else { i.to_string() };
         put(buffer, answers + 3 * i as u16, rect.y, 3, &label, theme.dim());
     }
-    let height = usize::from(rect.height.saturating_sub(1));
-    let from = priorities.cursor.saturating_sub(height / 2).min(priorities.rows.len().saturating_sub(height));
-    for (i, (item, weight)) in priorities.rows.iter().enumerate().skip(from).take(height) {
-        let y = rect.y + 1 + (i - from) as u16;
+    for (i, (item, weight)) in priorities.rows.iter().enumerate().skip(layout.from).take(layout.shown()) {
+        let y = rect.y + 1 + (i - layout.from) as u16;
         let here = i == priorities.cursor;
         let style = if here { theme.accent().add_modifier(Modifier::BOLD) } else { theme.text() };
         let entry = state.corpus.item(*item).and_then(|e| e.perspective());
         let name = entry.and_then(|p| state.corpus.perspective(p)).map_or("", |p| p.name.as_str());
         put(buffer, rect.x, y, 2, if here { theme.glyph("▸ ", "> ") } else { "  " }, style);
         put(buffer, rect.x + 2, y, names.saturating_sub(1), name, style);
-        let bar = rect.x + names + 2;
         let filled = (weight / MOST * f64::from(BAR)).round() as u16;
         fill_row(buffer, bar, y, BAR, theme.glyph("─", "-"), theme.line());
         fill_row(buffer, bar, y, filled, theme.glyph("━", "="), style);

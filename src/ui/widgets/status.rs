@@ -4,6 +4,7 @@ use crate::app::{
     State,
     action::{Action, Context},
     explorer::Zone,
+    metrics,
     state::{Load, ModelState, Screen},
 };
 use crate::ui::{
@@ -107,8 +108,16 @@ fn hints(state: &State, theme: &Theme, mut x: u16, y: u16, right: u16, buffer: &
             Action::Filter,
             Action::Back,
         ],
+        _ if state.screen == Screen::Metrics && state.metrics.page == metrics::Page::Priorities => vec![
+            Action::Down,
+            Action::Right,
+            Action::NextItem,
+            Action::NextPage,
+            Action::Report,
+            Action::Back,
+        ],
         _ if state.screen == Screen::Metrics => {
-            vec![Action::Down, Action::Right, Action::Select, Action::NextPage, Action::Filter, Action::Back]
+            vec![Action::Down, Action::Select, Action::NextPage, Action::Report, Action::Filter, Action::Back]
         }
         _ if state.screen == Screen::Training => {
             vec![Action::Down, Action::NextPage, Action::ScrollDown, Action::Back]
@@ -148,7 +157,7 @@ fn hints(state: &State, theme: &Theme, mut x: u16, y: u16, right: u16, buffer: &
         let Some(key) = state.setup.keymap.hint(context, action) else { continue };
         let (key, label) = match action {
             Action::Down => ("↑↓".to_owned(), if context == Context::Comparison { "step" } else { "move" }),
-            Action::Right => ("←→".to_owned(), "method"),
+            Action::Right => ("←→".to_owned(), if context == Context::Metrics { "weight" } else { "method" }),
             _ => (key.to_string(), action.short()),
         };
         let cells = (key.chars().count() + label.chars().count() + 3) as u16;

@@ -5,7 +5,7 @@ use pluriscope::{
         Effect, Event, Keymap, State,
         event::{CorpusEvent, Record},
         keymap::parse_keys,
-        metrics::Measured,
+        metrics::{Measured, report::Wish},
         state::{RunnableMethod, Setup},
         update,
     },
@@ -36,6 +36,8 @@ pub struct Bench {
     /// Commands that the engine would have got.
     pub commands: Vec<Command>,
     pub copied: Vec<String>,
+    /// Reports that were asked for.
+    pub wished: Vec<Wish>,
     /// Lines that a slow disk has not given yet, once somebody says that it is slow.
     pub held: Option<Vec<Loc>>,
     next_live: u64,
@@ -85,6 +87,7 @@ impl Bench {
             lines,
             commands: Vec::new(),
             copied: Vec::new(),
+            wished: Vec::new(),
             held: None,
             next_live: 0,
         };
@@ -134,6 +137,7 @@ impl Bench {
                 let measured = Arc::new(Measured { report, sheets, charts });
                 queue.push(Event::Measured { generation, measured, running: None });
             }
+            Effect::Report(wish) => self.wished.push(wish),
             Effect::Engine(command) => self.commands.push(command),
             Effect::Copy(text) => {
                 queue.push(Event::Copied(Ok(text.len())));

@@ -2,7 +2,10 @@
 
 use super::bench::{Bench, Fixture, fixture, item, trace};
 use pluriscope::{
-    app::{overlay::Outcome, overlay::Overlay, state::Screen},
+    app::{
+        overlay::{Outcome, Overlay},
+        state::{ModelState, Screen},
+    },
     core::{Letter, check::CheckId},
     job::Command,
 };
@@ -142,4 +145,30 @@ screens! {
     audit_quadrant: (120, 24), "<tab><tab><tab>c";
     evidence: (120, 40), "<esc>/privacy<enter><enter><enter><right>e";
     edit_by_hand: (120, 40), "<esc>/privacy<enter><enter><enter><right>E";
+}
+
+#[test]
+fn the_audit_says_why_it_shows_nothing_and_why_it_stopped() {
+    let mut bench = Bench::new(&fixture(), (120, 40));
+    bench.press("f\"no such words\"<enter>A");
+    let screen = bench.screen();
+    assert!(
+        screen.contains("no trace is under this filter") && screen.contains("F drops the filter"),
+        "{screen}"
+    );
+    bench.press("F");
+    bench.state.model = ModelState::Missing;
+    bench.press("a");
+    bench.state.toast = None;
+    let stopped = "stopped with 8 traces to go: there is no model to ask";
+    assert!(bench.screen().contains(stopped), "{}", bench.screen());
+    // It stays said until the job runs again.
+    bench.press("<tab>");
+    assert!(bench.screen().contains(stopped), "{}", bench.screen());
+    bench.state.model = ModelState::Idle;
+    bench.press("a");
+    assert!(!bench.screen().contains("stopped") && bench.screen().contains("checking"), "{}", bench.screen());
+    bench.press("x");
+    bench.state.toast = None;
+    assert!(bench.screen().contains("traces to go"), "{}", bench.screen());
 }

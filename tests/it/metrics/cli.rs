@@ -44,14 +44,14 @@ fn results(folder: &Path) {
 fn every_format_holds_the_numbers_and_how_to_make_them_again() {
     let folder = tempfile::tempdir().unwrap();
     results(folder.path());
-    let output = eval(folder.path(), &["traces.jsonl", "--json", "--seed", "7", "--samples", "100"]);
+    let output = eval(folder.path(), &["traces.jsonl", "--json", "--seed", "7", "--bootstrap", "100"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let score = &json["report"]["sets"][0]["methods"][0];
     assert_eq!((score["n"].as_u64(), score["invalid"].as_u64()), (Some(40), Some(8)));
     assert!(score["accuracy"]["interval"]["low"].is_number());
     assert_eq!(json["provenance"]["files"][0]["sha256"].as_str().map(str::len), Some(64));
-    assert_eq!(json["provenance"]["command"], "pluriscope eval traces.jsonl --json --seed 7 --samples 100");
+    assert_eq!(json["provenance"]["command"], "pluriscope eval traces.jsonl --json --seed 7 --bootstrap 100");
     for (format, sign) in [
         ("text", "perspective-blind oracle"),
         ("csv", "table,row,column"),
@@ -59,7 +59,7 @@ fn every_format_holds_the_numbers_and_how_to_make_them_again() {
         ("latex", r"\begin{tabular}"),
         ("html", "<svg"),
     ] {
-        let output = eval(folder.path(), &["traces.jsonl", "--format", format, "--samples", "100"]);
+        let output = eval(folder.path(), &["traces.jsonl", "--format", format, "--bootstrap", "100"]);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(sign), "{format}: {text}");
         assert!(output.status.success());
@@ -77,8 +77,16 @@ fn every_format_holds_the_numbers_and_how_to_make_them_again() {
 fn the_filter_and_published_scoring_are_taken() {
     let folder = tempfile::tempdir().unwrap();
     results(folder.path());
-    let words =
-        ["traces.jsonl", "--json", "--where", "perspective:honesty", "--compat", "study", "--samples", "20"];
+    let words = [
+        "traces.jsonl",
+        "--json",
+        "--where",
+        "perspective:honesty",
+        "--compat",
+        "study",
+        "--bootstrap",
+        "20",
+    ];
     let output = eval(folder.path(), &words);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let set = &json["report"]["sets"][0];
@@ -92,11 +100,45 @@ fn the_filter_and_published_scoring_are_taken() {
 }
 
 #[test]
+fn repeated_samples_are_counted_as_asked_and_the_report_says_how() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = String::new();
+    for s in 0..10 {
+        for (sample, answer) in ["B", "A", "A", "C"].iter().enumerate() {
+            let row = serde_json::json!({
+                "dataset": "vk", "perspective": "Honesty", "text": format!("situation {s}"), "gold": "A",
+                "method": "rlvr", "llm_output": format!("Because.\nAnswer: {answer}"), "sample": sample,
+            });
+            lines.push_str(&format!("{row}\n"));
+        }
+    }
+    std::fs::write(folder.path().join("traces.jsonl"), lines).unwrap();
+    for (samples, accuracy, says) in [
+        ("first", 0.0, "the first of each method on an item counts"),
+        ("majority", 1.0, "the answer that most samples"),
+        ("mean", 0.5, "every sample counts, averaged within its item"),
+    ] {
+        let words = ["traces.jsonl", "--bootstrap", "20", "--samples", samples];
+        let output = eval(folder.path(), &[&words[..], &["--json"]].concat());
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let set = &json["report"]["sets"][0];
+        assert_eq!(set["methods"][0]["accuracy"]["value"].as_f64(), Some(accuracy), "{samples}");
+        assert_eq!((set["samples"].as_str(), set["further_samples"].as_u64()), (Some(samples), Some(30)));
+        assert_eq!(set["methods"][0]["n"].as_u64(), Some(10));
+        let text = String::from_utf8(eval(folder.path(), &words).stdout).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(says) && text.contains("30 samples are past the first"), "{text}");
+    }
+}
+
+#[test]
 fn mistakes_have_their_own_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     results(folder.path());
     for (words, code, sign) in [
         (vec!["traces.jsonl", "--where", "colour:red"], 2, "there is no field"),
+        (vec!["traces.jsonl", "--samples", "100"], 2, "no way to count repeated samples"),
+        (vec!["traces.jsonl", "--format", "pdf"], 2, "there are text, html"),
         (vec!["no-such-file.jsonl"], 2, "no-such-file.jsonl"),
         (vec!["traces.jsonl", "--methods", "sft"], 2, "no trace is of `sft`"),
         (vec!["traces.jsonl", "--where", "kind:duty"], 1, "nothing to measure"),
@@ -114,7 +156,7 @@ fn the_study_s_logs_give_its_known_numbers() {
     results(folder.path());
     let output = eval(
         folder.path(),
-        &["traces.jsonl", "--json", "--samples", "20", "--logs", &logs.to_string_lossy()],
+        &["traces.jsonl", "--json", "--bootstrap", "20", "--logs", &logs.to_string_lossy()],
     );
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();

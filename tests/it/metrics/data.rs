@@ -3,7 +3,7 @@
 use pluriscope::{
     core::{
         Corpus,
-        metric::{baseline, columns::data_sets},
+        metric::{Samples, baseline, columns::data_sets},
     },
     store::{LoadOptions, Source, load},
 };
@@ -38,7 +38,7 @@ fn answering_every_survey_question_without_looking_at_the_perspective_scores_859
     let Some(path) = real("opinionqa/train_prompts.parquet") else { return };
     let corpus = corpus(path);
     let items: Vec<_> = corpus.items().collect();
-    let sets = data_sets(&corpus, &items);
+    let sets = data_sets(&corpus, &items, Samples::First);
     let columns = &sets[0].columns;
     assert_eq!(sets.len(), 1);
     let blind = baseline::blind_accuracy(columns, None).unwrap();

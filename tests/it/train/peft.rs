@@ -14,8 +14,14 @@ use pluriscope::train::{
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 
-const SETTINGS: OptimiserSettings =
-    OptimiserSettings { lr: 0.01, final_share: 1.0, warmup: 0.0, weight_decay: 0.01, clip: 1.0 };
+const SETTINGS: OptimiserSettings = OptimiserSettings {
+    lr: 0.01,
+    final_share: 1.0,
+    warmup: 0.0,
+    weight_decay: 0.01,
+    beta2: 0.999,
+    clip: 1.0,
+};
 
 fn golden() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/train/step.json")

@@ -1,10 +1,10 @@
-//! Accuracy, faithfulness and safety of each method in one table, and training runs.
+//! Accuracy, faithfulness and safety of each method in one table.
 
 use super::{Cell, Column, NOT_KNOWN, Section, Sheet, interval, share, thousands};
 use crate::core::{
     check::{CheckId, Family},
     corpus::CheckState,
-    metric::report::{Curve, Report},
+    metric::report::Report,
     query::{MethodName, Test},
 };
 
@@ -77,37 +77,6 @@ pub(super) fn together(report: &Report) -> Option<Sheet> {
         ),
         columns,
         rows,
-        heat: false,
-        widths: Vec::new(),
-    })
-}
-
-/// Training runs, where a log was given.
-pub(super) fn curves(report: &Report) -> Option<Sheet> {
-    let point = |p: Option<(i64, f64)>| match p {
-        Some((step, value)) => {
-            Cell { text: format!("{} @{step}", share(value)), value: Some(value), ..Cell::default() }
-        }
-        None => Cell::text(NOT_KNOWN),
-    };
-    let row = |curve: &Curve| {
-        vec![
-            Cell::text(&curve.run),
-            Cell::count(curve.points.len() as u64),
-            point(curve.first()),
-            point(curve.points.last().copied()),
-            point(curve.best()),
-        ]
-    };
-    (!report.curves.is_empty()).then(|| Sheet {
-        section: Section::Training,
-        title: "sample efficiency".to_owned(),
-        note: "Validation accuracy over training steps, as the run's own log has it.".to_owned(),
-        columns: [Column::text("run")]
-            .into_iter()
-            .chain(["validations", "first", "last", "best"].map(Column::number))
-            .collect(),
-        rows: report.curves.iter().map(row).collect(),
         heat: false,
         widths: Vec::new(),
     })

@@ -7,6 +7,7 @@ mod checks;
 mod groups;
 mod pairs;
 mod scores;
+mod training;
 
 use super::{
     report::{Estimate, Report, SetReport},
@@ -105,7 +106,7 @@ pub fn sheets(report: &Report) -> Vec<Sheet> {
         }
     }
     sheets.extend(checks(report));
-    sheets.extend(checks::curves(report));
+    sheets.extend(training::efficiency(report));
     sheets.sort_by_key(|s| s.section as u8);
     sheets.into_iter().map(Sheet::measured).collect()
 }
@@ -113,6 +114,11 @@ pub fn sheets(report: &Report) -> Vec<Sheet> {
 /// The table of accuracy, faithfulness and safety alone; `None` without verdicts.
 pub fn checks(report: &Report) -> Option<Sheet> {
     checks::together(report).map(Sheet::measured)
+}
+
+/// The table of training runs alone; `None` where none was validated.
+pub fn training(report: &Report) -> Option<Sheet> {
+    training::efficiency(report).map(Sheet::measured)
 }
 
 /// What stands for a number that is not defined or not known.

@@ -4,7 +4,7 @@ use super::{Cell, Column, NOT_KNOWN, Section, Sheet, interval, p_value, share, s
 use crate::core::{
     Outcome,
     metric::{
-        Pair,
+        Pair, Samples,
         paired::{EXACT_UP_TO, McNemar},
         report::SetReport,
     },
@@ -37,10 +37,14 @@ fn differences(set: &SetReport) -> Sheet {
         section: Section::Pairs,
         title: "differences of accuracy".to_owned(),
         note: format!(
-            "First minus second on the items both ran on. McNemar: exact binomial up to {EXACT_UP_TO} discordant items, \
+            "{}First minus second on the items both ran on. McNemar: exact binomial up to {EXACT_UP_TO} discordant items, \
              chi-square with continuity correction (χ²) above; it takes items for independent. Holm: over the {} \
              pairs of this table. Bootstrap: paired, over {}. h: Cohen's effect size of two shares. Needed n: items for \
              80 % power at 5 % were the difference as observed (Connor 1987), times the design effect of the clusters.",
+            match (set.samples, set.further_samples) {
+                (Samples::First, _) | (_, 0) => String::new(),
+                (samples, _) => format!("Of repeated samples {}. ", samples.about()),
+            },
             set.pairs.iter().filter(|p| p.p_mcnemar.is_some()).count(),
             set.cluster_word(2),
         ),

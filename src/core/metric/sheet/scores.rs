@@ -5,7 +5,7 @@ use super::{Cell, Column, Section, Sheet, share, thousands};
 use crate::core::{
     Outcome,
     metric::{
-        CompatScores,
+        CompatScores, Samples,
         bootstrap::FEWEST_CLUSTERS,
         report::{MethodScore, SetReport},
     },
@@ -84,12 +84,23 @@ fn accuracy(set: &SetReport) -> Sheet {
         note.push_str(&format!(" {} items without gold are left out.", thousands(set.without_gold as u64)));
     }
     if set.further_samples > 0 {
-        note.push_str(&format!(
-            " {} further samples are left out: the first of each method counts.",
-            thousands(set.further_samples as u64)
-        ));
+        note.push_str(&format!(" {}", repeats(set)));
     }
     Sheet { title: "accuracy".to_owned(), note, columns: heads(&columns), rows, ..Sheet::default() }
+}
+
+/// What is done with repeated samples.
+fn repeats(set: &SetReport) -> String {
+    let further = thousands(set.further_samples as u64);
+    let mut text =
+        format!("{further} samples are past the first of their method and item: {}.", set.samples.about());
+    if set.samples != Samples::First {
+        text.push_str(" A cell opens the items by their first sample.");
+    }
+    if set.samples == Samples::Mean {
+        text.push_str(" Invalid counts samples.");
+    }
+    text
 }
 
 fn heads(names: &[&str]) -> Vec<Column> {
@@ -191,7 +202,8 @@ fn distributions(set: &SetReport) -> Sheet {
         title: "against the human distribution".to_owned(),
         note: "Most likely: the likeliest option is the group's. Distance: Jensen-Shannon, square root of the \
                divergence in nats, 0 is equal. Representativeness: 1 - W1/(k - 1) over the options in their order, \
-               1 is equal."
+               1 is equal. The probabilities are those that the traces carry; of repeated samples those of the first, or \
+               with `--samples mean` their mean."
             .to_owned(),
         columns: heads(&["n", "most likely [95 %]", "distance [95 %]", "representativeness [95 %]"]),
         rows,
@@ -271,7 +283,8 @@ fn compat(set: &SetReport) -> Sheet {
         .collect();
     Sheet {
         title: "as the published script counts".to_owned(),
-        note: "The model's texts read again and scored as that script does, invalid answers included."
+        note: "The model's texts read again and scored as that script does, invalid answers included; of \
+               repeated samples the first."
             .to_owned(),
         columns: heads(&names),
         rows,

@@ -1,10 +1,10 @@
 //! A report in each format. Tables and numbers come from the core; here they only get their clothes.
 
-use super::{ReportFormat, provenance::Provenance};
+use super::provenance::Provenance;
 use crate::{
     core::{
         metric::{
-            Report,
+            Report, ReportFormat,
             chart::{Chart, charts},
             sheet::{Section, Sheet, sheets},
         },
@@ -144,7 +144,7 @@ fn text(tables: &[Sheet], provenance: &Provenance) -> String {
     }
     out.push_str(&format!(
         "{} · seed {} · {} bootstrap samples\n",
-        provenance.version, provenance.seed, provenance.samples
+        provenance.version, provenance.seed, provenance.bootstrap
     ));
     for file in &provenance.files {
         out.push_str(&format!(

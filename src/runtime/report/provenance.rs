@@ -8,11 +8,15 @@ use std::{fs::File, io::Read};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Provenance {
-    /// As it was typed.
+    /// As it was typed, or as it would be.
     pub command: String,
+    /// What the command alone does not bring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     pub version: String,
     pub seed: u64,
-    pub samples: usize,
+    /// Bootstrap samples.
+    pub bootstrap: usize,
     pub files: Vec<DataFile>,
 }
 
@@ -25,8 +29,19 @@ pub struct DataFile {
 }
 
 impl Provenance {
-    pub fn of(source: &Source, report: &Report) -> Result<Provenance> {
-        let files = source.files().iter().map(|file| {
+    /// Hashes every file; `shown` gets how many are done, of how many.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn of(
+        command: String,
+        source: &Source,
+        report: &Report,
+        shown: &mut dyn FnMut(usize, usize),
+    ) -> Result<Provenance> {
+        let all = source.files().len();
+        let files = source.files().iter().enumerate().map(|(at, file)| {
+            shown(at, all);
             let sha256 = hash(&file.path).wrap_err_with(|| file.path.display().to_string())?;
             let name = file
                 .path
@@ -35,10 +50,11 @@ impl Provenance {
             Ok(DataFile { name, bytes: file.len, sha256 })
         });
         Ok(Provenance {
-            command: command(),
+            command,
+            note: None,
             version: format!("pluriscope {}", env!("CARGO_PKG_VERSION")),
             seed: report.seed,
-            samples: report.samples,
+            bootstrap: report.bootstrap,
             files: files.collect::<Result<_>>()?,
         })
     }
@@ -56,10 +72,14 @@ fn hash(path: &std::path::Path) -> std::io::Result<String> {
 }
 
 /// The command line of this process, quoted where a shell would split it.
-fn command() -> String {
-    let mut words = vec!["pluriscope".to_owned()];
-    words.extend(std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy())));
-    words.join(" ")
+pub fn command() -> String {
+    line(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()))
+}
+
+/// A command line of these words.
+pub fn line(words: impl IntoIterator<Item = String>) -> String {
+    let quoted = words.into_iter().map(|word| quoted(&word));
+    std::iter::once("pluriscope".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(word: &str) -> String {

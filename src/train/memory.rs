@@ -1,0 +1,13 @@
+//! Buffers that stay with the process.
+
+/// Lets the allocator keep the large buffers of a pass for the next one, instead of giving each back to the system and
+/// having it zeroed, page by page, again: a fifth of the processor's time otherwise. For the beginning of a run,
+/// before its threads start. Does nothing where the C library is not glibc.
+pub fn keep_buffers() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: sets two numbers of the allocator; no other thread is using it for the first time meanwhile.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
+}
