@@ -40,7 +40,7 @@ fn an_audit_of_nothing_says_so() {
     let it = item("Waiting", "Patience", 'A');
     let mut bench = Bench::new(&Fixture { items: vec![it], traces: vec![] }, (100, 30));
     bench.press("A");
-    assert!(bench.screen().contains("no trace of this filter has been checked"), "{}", bench.screen());
+    assert!(bench.screen().contains("nothing to check: no trace is under this filter"), "{}", bench.screen());
     bench.press("a");
     assert!(bench.state.audit.work.is_none());
 }
