@@ -1,12 +1,13 @@
-//! The README's pictures, made by the program as it is now: they cannot go stale.
+//! The README's pictures and its recording, made by the program as it is now: they cannot go stale.
 //!
 //! `PLURISCOPE_PICTURES=write cargo test --test it pictures` makes them anew; without it they are compared.
 
 use std::{path::Path, process::Command};
 
-const PICTURES: [(&str, &[&str]); 2] = [
-    ("main.svg", &["--keys", "<tab><tab>", "--size", "120x36"]),
-    ("demo.svg", &["--demo", "5", "--size", "120x36"]),
+const MADE: [(&str, &[&str]); 3] = [
+    ("main.svg", &["snapshot", "--keys", "<tab><tab>", "--size", "120x36", "--format", "svg", "-o"]),
+    ("demo.svg", &["snapshot", "--demo", "5", "--size", "120x36", "--format", "svg", "-o"]),
+    ("demo.cast", &["demo", "--no-live", "--record"]),
 ];
 
 #[test]
@@ -14,12 +15,12 @@ fn the_readmes_pictures_are_those_of_this_program() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pictures");
     let home = tempfile::tempdir().unwrap();
     let mut stale = Vec::new();
-    for (name, args) in PICTURES {
+    for (name, args) in MADE {
         let made = home.path().join(name);
         let out = Command::new(env!("CARGO_BIN_EXE_pluriscope"))
-            .args(["snapshot", "--format", "svg", "--theme", "dark", "-o"])
-            .arg(&made)
             .args(args)
+            .arg(&made)
+            .args(["--theme", "dark"])
             .env("XDG_CONFIG_HOME", home.path().join("c"))
             .env("XDG_DATA_HOME", home.path().join("d"))
             .env("XDG_CACHE_HOME", home.path().join("k"))
