@@ -164,8 +164,9 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         _ => format!("{} {}", template.reference.id, template.reference.hash),
     };
     let data = digest(&train_items, &template_name);
-    let longest = train.examples.iter().map(|e| e.prompt.len() + e.completion.len()).max().unwrap_or(0);
-    let needed = sft::memory(&frozen, &lora, longest.max(args.rollouts.max_tokens) * args.course.micro);
+    let written = |own: usize| if method_id == TrainMethod::Rlvr { args.rollouts.max_tokens } else { own };
+    let lengths = train.examples.iter().map(|e| e.prompt.len() + written(e.completion.len()));
+    let needed = sft::memory(&frozen, &lora, lengths.max().unwrap_or(0) * args.course.micro);
     eprintln!(
         "{} training and {} validation rows, {} weights to train, at most {} MiB",
         train.examples.len(),
