@@ -30,6 +30,9 @@ use super::{
 };
 use crate::job::JobEvent;
 
+/// How many notes are kept: the newest.
+const NOTES: usize = 500;
+
 /// Takes in one event and says what should happen outside.
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let mut effects = Vec::new();
@@ -80,6 +83,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.notes.push(note);
         }
     }
+    let old = state.notes.len().saturating_sub(NOTES);
+    state.notes.drain(..old);
     audit::settle(state, &mut effects);
     annotate::settle(state, &mut effects);
     demo::settle(state, &mut effects);
