@@ -43,7 +43,7 @@ pub struct Live {
     pub asked: usize,
     pub ended: usize,
     /// Asked for while its item is still being read.
-    pub awaiting: Option<(ItemId, Vec<MethodId>)>,
+    pub awaiting: Vec<(ItemId, Vec<MethodId>)>,
 }
 
 impl Live {

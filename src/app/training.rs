@@ -41,6 +41,8 @@ pub struct Training {
     pub seen: bool,
     /// Where runs are looked for, in words.
     pub places: String,
+    /// Whether the folders are watched now.
+    pub watched: bool,
 }
 
 impl Training {

@@ -90,6 +90,7 @@ pub fn open(config: Config, options: OpenOptions, depth: Depth) -> Result<Sessio
     if !options.runs.is_empty() {
         outside.watch_at_start(options.runs, options.lines);
         state.screen = Screen::Training;
+        state.training.watched = true;
     }
     if options.desk.is_some() {
         state.screen = Screen::Annotate;

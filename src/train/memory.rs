@@ -1,7 +1,7 @@
 //! Buffers that stay with the process.
 
 /// Lets the allocator keep the large buffers of a pass for the next one, instead of giving each back to the system and
-/// having it zeroed, page by page, again: a fifth of the processor's time otherwise. For the beginning of a run,
+/// having it zeroed, page by page, again: seen to cost up to a fifth of a machine's time. For the beginning of a run,
 /// before its threads start. Does nothing where the C library is not glibc.
 pub fn keep_buffers() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -69,6 +69,11 @@ pub fn thousands(n: usize) -> String {
     out
 }
 
+/// So many of something: `1 trace`, `3,120 traces`.
+pub fn counted(n: usize, one: &str) -> String {
+    format!("{} {one}{}", thousands(n), if n == 1 { "" } else { "s" })
+}
+
 /// Bytes in the unit that reads best.
 pub fn bytes(n: u64) -> String {
     match n {

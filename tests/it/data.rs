@@ -102,6 +102,11 @@ fn every_rationale_is_its_own_and_ends_in_the_words_of_a_verdict() {
     for row in &rows {
         let words = row.explanation.split_whitespace().count();
         assert!((8..120).contains(&words), "{words} words: {}", row.explanation);
+        let last =
+            row.explanation.trim_end_matches('.').rsplit(['.', ';', '!', '?']).next().unwrap_or_default();
+        let verdict =
+            ["support", "oppos", "either", "both", "neither"].iter().any(|w| last.to_lowercase().contains(w));
+        assert!(verdict, "no verdict at the end of: {}", row.explanation);
     }
 }
 

@@ -93,8 +93,6 @@ pub struct Metrics {
     /// Sample efficiency of the runs that are watched, as a table and drawn.
     pub training: Option<Sheet>,
     pub training_charts: Vec<Chart>,
-    /// Whether the run folders are watched for this screen.
-    pub watching: bool,
 }
 
 impl Metrics {

@@ -87,7 +87,7 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::Audit => super::audit::open(state),
         Action::Metrics => super::metrics::open(state),
         Action::Report => super::report::open(state),
-        Action::Training => super::training::open(state, effects),
+        Action::Training => super::training::open(state),
         // Keys of other screens.
         Action::NextPage
         | Action::PreviousPage

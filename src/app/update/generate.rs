@@ -67,20 +67,22 @@ fn wait_for_item(state: &mut State, ix: ItemIx, methods: &[usize]) {
         return state.complain(format!("the item cannot be read: {problem}"));
     }
     let methods = methods.iter().filter_map(|c| state.methods.get(*c)).map(|m| m.method.id.clone()).collect();
-    state.live.awaiting = Some((entry.id, methods));
+    state.live.awaiting.push((entry.id, methods));
     state.say("the item is still being read: writing starts with it");
 }
 
-/// Asks for what waited for its item.
+/// Asks for what waited for items that have come, and says of the others if they cannot come.
 pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some((id, methods)) = state.live.awaiting.take() else { return };
-    let Some(ix) = state.corpus.find(id) else { return };
-    let columns: Vec<usize> =
-        methods.iter().filter_map(|id| state.methods.iter().position(|m| m.method.id == *id)).collect();
-    if full_item(state, ix).is_some() {
+    for (id, methods) in std::mem::take(&mut state.live.awaiting) {
+        let Some(ix) = state.corpus.find(id) else { continue };
+        let loc = state.corpus.item(ix).map(|e| e.loc);
+        if loc.is_some_and(|loc| matches!(state.texts.get(loc), Lookup::Pending)) {
+            state.live.awaiting.push((id, methods));
+            continue;
+        }
+        let columns: Vec<usize> =
+            methods.iter().filter_map(|id| state.methods.iter().position(|m| m.method.id == *id)).collect();
         submit(state, ix, &columns, effects);
-    } else if state.corpus.item(ix).is_some_and(|e| matches!(state.texts.get(e.loc), Lookup::Pending)) {
-        state.live.awaiting = Some((id, methods));
     }
 }
 
@@ -151,9 +153,10 @@ pub fn cancel(state: &mut State, effects: &mut Vec<Effect>) {
     if matches!(state.model, ModelState::Fetching { .. }) {
         effects.push(Effect::CancelFetch);
         state.say("fetching stopped");
-    } else if jobs.is_empty() && state.live.awaiting.take().is_none() {
+    } else if jobs.is_empty() && state.live.awaiting.is_empty() {
         state.say("nothing is being written");
     }
+    state.live.awaiting.clear();
     effects.extend(jobs.into_iter().map(|job| Effect::Engine(Command::Cancel(job))));
 }
 

@@ -30,12 +30,6 @@ pub fn open(state: &mut State) {
 
 /// After every event: what is shown follows the filter, and the verdicts.
 pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
-    // Run folders are looked at while the page that draws them is shown.
-    let watching = state.screen == Screen::Metrics && state.metrics.page == Page::Training;
-    if state.metrics.watching != watching {
-        state.metrics.watching = watching;
-        effects.push(Effect::WatchRuns(watching));
-    }
     if state.screen != Screen::Metrics {
         return;
     }

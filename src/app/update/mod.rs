@@ -90,6 +90,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     demo::settle(state, &mut effects);
     generate::settle(state, &mut effects);
     metrics::settle(state, &mut effects);
+    training::settle(state, &mut effects);
     reading::settle(state, &mut effects);
     effects
 }
@@ -125,7 +126,7 @@ pub(super) fn perform(state: &mut State, action: Action, effects: &mut Vec<Effec
     let taken = match state.screen {
         Screen::Explorer => false,
         Screen::Audit => audit::perform(state, action, effects),
-        Screen::Training => training::perform(state, action, effects),
+        Screen::Training => training::perform(state, action),
         Screen::Annotate => annotate::perform(state, action, effects),
         Screen::Metrics => metrics::perform(state, action, effects),
     };

@@ -3,15 +3,25 @@
 use crate::app::{
     action::Action,
     effect::Effect,
+    metrics,
     state::{Screen, State},
     training::Page,
 };
 use crate::core::run::RunLog;
 use std::sync::Arc;
 
-pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
+pub fn open(state: &mut State) {
     state.screen = Screen::Training;
-    effects.push(Effect::WatchRuns(true));
+}
+
+/// After every event: run folders are watched while something that draws them is shown.
+pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    let metrics = state.screen == Screen::Metrics && state.metrics.page == metrics::Page::Training;
+    let shown = metrics || state.screen == Screen::Training;
+    if state.training.watched != shown {
+        state.training.watched = shown;
+        effects.push(Effect::WatchRuns(shown));
+    }
 }
 
 pub fn on_runs(state: &mut State, places: String, runs: Vec<Arc<RunLog>>) {
@@ -26,7 +36,7 @@ pub fn on_runs(state: &mut State, places: String, runs: Vec<Arc<RunLog>>) {
 }
 
 /// Takes the actions that mean something here.
-pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool {
+pub fn perform(state: &mut State, action: Action) -> bool {
     let training = &mut state.training;
     let last = training.runs.len().saturating_sub(1);
     match action {
@@ -40,7 +50,6 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> 
         Action::PreviousPage | Action::PreviousZone | Action::Left => turn(state, true),
         Action::Back | Action::FocusPerspectives | Action::FocusItems | Action::FocusComparison => {
             state.screen = Screen::Explorer;
-            effects.push(Effect::WatchRuns(false));
             return action == Action::Back;
         }
         Action::Help

@@ -16,7 +16,7 @@ use crate::core::{
 use crate::ui::{
     Theme,
     paint::{fill_row, put, put_right},
-    widgets::column::share,
+    widgets::{column::share, pages},
 };
 use ratatui::{
     buffer::Buffer,
@@ -107,15 +107,6 @@ fn method(method: Option<&MethodId>) -> String {
     method.map_or_else(|| "all".to_owned(), |m| m.0.clone())
 }
 
-fn row_style(here: bool, theme: &Theme) -> Style {
-    if here { theme.accent().add_modifier(Modifier::BOLD) } else { theme.text() }
-}
-
-/// A row's first words, with the cursor where it is.
-fn pointed(text: &str, here: bool, theme: &Theme) -> String {
-    format!("{}{text}", if here { theme.glyph("▸ ", "> ") } else { "  " })
-}
-
 /// Column positions as shares of the width, so that 80 columns show the first few and 200 all.
 fn cells(rect: Rect, y: u16, parts: &[(u16, u16, String, Style)], buffer: &mut Buffer) {
     for (at, width, text, style) in parts {
@@ -177,9 +168,9 @@ fn agreement_row(
     theme: &Theme,
     buffer: &mut Buffer,
 ) {
-    let style = row_style(here, theme);
+    let style = pages::row_style(here, theme);
     let texts = [
-        (pointed(&row.aspect, here, theme), style),
+        (pages::pointed(&row.aspect, here, theme), style),
         (method(row.method.as_ref()), style),
         (row.n.to_string(), theme.soft()),
         (row.raters.to_string(), theme.soft()),
@@ -202,13 +193,13 @@ fn marks_row(
     theme: &Theme,
     buffer: &mut Buffer,
 ) {
-    let style = row_style(here, theme);
+    let style = pages::row_style(here, theme);
     let overlap = match marks.overlap.value {
         Some(value) => format!("overlap {}", share(value)),
         None => words(&marks.overlap),
     };
     let parts = [
-        (places[0].0, places[0].1, pointed(&marks.question, here, theme), style),
+        (places[0].0, places[0].1, pages::pointed(&marks.question, here, theme), style),
         (places[1].0, places[1].1, method(marks.method.as_ref()), style),
         (places[2].0, places[2].1, marks.pairs.to_string(), theme.soft()),
         (places[4].0, rect.width, overlap, theme.text()),
@@ -264,7 +255,7 @@ fn disagreements(numbers: &Numbers, cursor: usize, theme: &Theme, rect: Rect, bu
     let height = usize::from(rect.height.saturating_sub(1));
     let from = first(cursor, rows.len(), height);
     for (i, row) in rows.iter().enumerate().skip(from).take(height) {
-        let style = row_style(i == cursor, theme);
+        let style = pages::row_style(i == cursor, theme);
         let parts = [
             (0, 2, if i == cursor { theme.glyph("▸", ">").to_owned() } else { String::new() }, style),
             (2, 10, if row.adjudicated { "decided" } else { "open" }.to_owned(), theme.dim()),
@@ -293,9 +284,9 @@ fn checkers(numbers: &Numbers, cursor: usize, theme: &Theme, rect: Rect, buffer:
     let height = usize::from(rect.height.saturating_sub(4));
     let from = first(cursor, rows.len(), height);
     for (i, row) in rows.iter().enumerate().skip(from).take(height) {
-        let style = row_style(i == cursor, theme);
+        let style = pages::row_style(i == cursor, theme);
         let texts = [
-            (pointed(row.check.word(), i == cursor, theme), style),
+            (pages::pointed(row.check.word(), i == cursor, theme), style),
             (row.question.clone(), style),
             (method(row.method.as_ref()), style),
             (row.n.to_string(), theme.soft()),

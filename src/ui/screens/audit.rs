@@ -17,11 +17,7 @@ use crate::ui::{
     paint::{fill_row, put, put_right, thousands},
     widgets::{overlays, pages},
 };
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::{Modifier, Style},
-};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let names = Page::ALL.map(|page| (page.word(), page == state.audit.page));
@@ -117,8 +113,11 @@ fn first(cursor: usize, rows: usize, height: usize) -> usize {
     cursor.saturating_sub(height.saturating_sub(1) / 2).min(rows.saturating_sub(height))
 }
 
-fn cursor_style(here: bool, theme: &Theme) -> Style {
-    if here { theme.accent().add_modifier(Modifier::BOLD) } else { theme.text() }
+/// Which check a page speaks of, what it shows, and how to take another.
+fn about(state: &State, shows: &str, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
+    let check = state.audit.about.map_or("", |c| c.word());
+    let text = format!("{check}: {shows}   ·   c takes another check");
+    put(buffer, rect.x, rect.y, rect.width, &text, theme.soft());
 }
 
 fn title(state: &State, method: &MethodId) -> String {

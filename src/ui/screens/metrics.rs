@@ -11,7 +11,7 @@ use crate::app::{
 use crate::core::metric::Samples;
 use crate::ui::{
     Theme,
-    paint::{fill_row, put, put_right, thousands},
+    paint::{counted, fill_row, put, put_right},
     widgets::{overlays, pages, priorities, range_chart, sheet},
 };
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -46,9 +46,9 @@ fn scope(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
         Samples::Mean => "   ·   mean of samples",
     };
     let about = format!(
-        "{} items, {} traces{samples}   ·   {filter}",
-        thousands(state.selection.items.len()),
-        thousands(state.selection.traces)
+        "{}, {}{samples}   ·   {filter}",
+        counted(state.selection.items.len(), "item"),
+        counted(state.selection.traces, "trace")
     );
     put(buffer, rect.x, rect.y, rect.width, &about, theme.soft());
     let rule = rect.y + 1;

@@ -16,7 +16,7 @@ use crate::ui::{
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::{Modifier, Style},
+    style::Style,
     symbols::Marker,
     widgets::{
         Widget,
@@ -69,9 +69,7 @@ fn runs(training: &Training, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     for (i, run) in training.runs.iter().enumerate().skip(from).take(height) {
         let y = rect.y + (i - from) as u16;
         let here = i == training.cursor;
-        let style = if here { theme.accent().add_modifier(Modifier::BOLD) } else { theme.text() };
-        let mark = if here { theme.glyph("▸ ", "> ") } else { "  " };
-        put(buffer, rect.x, y, 26, &format!("{mark}{}", run.name), style);
+        put(buffer, rect.x, y, 26, &pages::pointed(&run.name, here, theme), pages::row_style(here, theme));
         let bar = Rect::new(rect.x + 28, y, 16, 1);
         let step = run.last_step();
         let of = run.steps.unwrap_or(step).max(1);

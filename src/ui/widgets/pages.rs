@@ -3,7 +3,21 @@
 use super::status;
 use crate::app::State;
 use crate::ui::{Theme, paint::put};
-use ratatui::{buffer::Buffer, layout::Rect, style::Modifier};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+};
+
+/// How a row of a list is written: the one under the cursor stands out.
+pub fn row_style(here: bool, theme: &Theme) -> Style {
+    if here { theme.accent().add_modifier(Modifier::BOLD) } else { theme.text() }
+}
+
+/// A row's first words, with the cursor where it is.
+pub fn pointed(text: &str, here: bool, theme: &Theme) -> String {
+    format!("{}{text}", if here { theme.glyph("▸ ", "> ") } else { "  " })
+}
 
 /// Draws the frame; the room inside, below the title's row. `None` when the screen is smaller than `smallest`.
 pub fn frame<'a>(

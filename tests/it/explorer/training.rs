@@ -43,6 +43,7 @@ fn watching(size: (u16, u16)) -> Bench {
 fn runs_are_watched_until_the_screen_is_left() {
     let mut bench = Bench::new(&fixture(), (100, 30));
     bench.press("R");
+    assert!(bench.state.training.watched);
     assert!(bench.screen().contains("looking for runs"), "{}", bench.screen());
     bench.feed(Event::Runs { places: "runs".into(), runs: Vec::new() });
     assert!(bench.screen().contains("no run here"), "{}", bench.screen());
@@ -56,6 +57,22 @@ fn runs_are_watched_until_the_screen_is_left() {
     assert_eq!(bench.state.training.current().unwrap().name, "SFT");
     bench.press("<esc>");
     assert_eq!(bench.state.screen, Screen::Explorer);
+    assert!(!bench.state.training.watched);
+}
+
+#[test]
+fn the_metrics_page_of_training_watches_too_and_going_on_to_the_runs_keeps_it_up() {
+    let mut bench = Bench::new(&fixture(), (100, 30));
+    bench.press("t<backtab>");
+    assert!(bench.state.training.watched);
+    bench.state.screen = Screen::Training;
+    bench.press("<down>");
+    assert!(bench.state.training.watched);
+    bench.press("<esc>t");
+    // The metrics come back to their page of training.
+    assert!(bench.state.training.watched);
+    bench.press("<tab>");
+    assert!(!bench.state.training.watched);
 }
 
 macro_rules! screens {

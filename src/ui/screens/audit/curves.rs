@@ -1,11 +1,11 @@
 //! Mean curves of one check, every method in one plot.
 
-use super::{cursor_style, title};
+use super::{about, title};
 use crate::app::State;
 use crate::ui::{
     Theme,
     paint::{fill_row, put, put_right, thousands},
-    widgets::column::share,
+    widgets::{column::share, pages},
 };
 use ratatui::{
     buffer::Buffer,
@@ -20,15 +20,7 @@ use ratatui::{
 
 pub(super) fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     let audit = &state.audit;
-    let check = audit.about.map_or("", |c| c.word());
-    put(
-        buffer,
-        rect.x,
-        rect.y,
-        rect.width,
-        &format!("{check}: mean curve by share of the rationale   ·   c takes another check"),
-        theme.soft(),
-    );
+    about(state, "mean curve by share of the rationale", theme, rect, buffer);
     let legend = 34.min(rect.width / 3);
     let plot = Rect::new(
         rect.x + 5,
@@ -86,7 +78,7 @@ pub(super) fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer
             y,
             rect.right().saturating_sub(from),
             &title(state, &curve.method),
-            cursor_style(here, theme),
+            pages::row_style(here, theme),
         );
         let ends = format!(
             "   {} → {}  n {}",

@@ -1,25 +1,18 @@
 //! Right or wrong against clear or flagged, per method; each cell is a filter.
 
-use super::{cursor_style, first, percent, title};
+use super::{about, first, percent, title};
 use crate::app::State;
 use crate::core::check::overview::Quadrant;
 use crate::ui::{
     Theme,
     paint::{put, thousands},
+    widgets::pages,
 };
 use ratatui::{buffer::Buffer, layout::Rect};
 
 pub(super) fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     let audit = &state.audit;
-    let check = audit.about.map_or("", |c| c.word());
-    put(
-        buffer,
-        rect.x,
-        rect.y,
-        rect.width,
-        &format!("{check}: answers against what it says of the rationale   ·   c takes another check"),
-        theme.soft(),
-    );
+    about(state, "answers against what it says of the rationale", theme, rect, buffer);
     put(buffer, rect.x + 34, rect.y + 2, 14, "clear", theme.dim());
     put(buffer, rect.x + 52, rect.y + 2, 14, "flagged", theme.dim());
     if audit.overview.quadrants.is_empty() {
@@ -68,7 +61,7 @@ fn quadrant_rows(
             let mark = if here { theme.glyph("▸", ">") } else { " " };
             put(buffer, x - 2, y, 1, mark, theme.accent());
             let text = format!("{:>5}  {:>5}", thousands(*count), percent(share));
-            put(buffer, x, y, 14, &text, cursor_style(here, theme));
+            put(buffer, x, y, 14, &text, pages::row_style(here, theme));
         }
     }
 }

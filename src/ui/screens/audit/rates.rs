@@ -1,12 +1,12 @@
 //! Rates with Wilson intervals, a row per method and check; below them, numbers that two checks give together.
 
-use super::{bar, between, cursor_style, first, percent, title};
+use super::{bar, between, first, percent, title};
 use crate::app::State;
 use crate::core::check::{Family, summary::Summary};
 use crate::ui::{
     Theme,
     paint::{put, thousands},
-    widgets::column::share,
+    widgets::{column::share, pages},
 };
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -83,9 +83,8 @@ fn rate_row(
     theme: &Theme,
     buffer: &mut Buffer,
 ) {
-    let style = cursor_style(here, theme);
-    let cursor = if here { theme.glyph("▸ ", "> ") } else { "  " };
-    let name = format!("{cursor}{}", title(state, &row.method));
+    let style = pages::row_style(here, theme);
+    let name = pages::pointed(&title(state, &row.method), here, theme);
     put(buffer, columns.method.x, y, columns.method.width, &name, style);
     put(buffer, columns.check.x, y, columns.check.width, row.check.word(), style);
     put(buffer, columns.outcome.x, y, columns.outcome.width, row.outcome, theme.soft());

@@ -1,9 +1,13 @@
 //! Safety by label and method.
 
-use super::{bar, between, cursor_style, first, percent, title};
+use super::{bar, between, first, percent, title};
 use crate::app::State;
 use crate::core::check::overview::LabelRate;
-use crate::ui::{Theme, paint::put, widgets::column::share};
+use crate::ui::{
+    Theme,
+    paint::put,
+    widgets::{column::share, pages},
+};
 use ratatui::{buffer::Buffer, layout::Rect};
 
 pub(super) fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
@@ -35,9 +39,8 @@ fn safety_row(
     theme: &Theme,
     buffer: &mut Buffer,
 ) {
-    let style = cursor_style(here, theme);
-    let cursor = if here { theme.glyph("▸ ", "> ") } else { "  " };
-    put(buffer, rect.x, y, 22, &format!("{cursor}{}", row.label), style);
+    let style = pages::row_style(here, theme);
+    put(buffer, rect.x, y, 22, &pages::pointed(&row.label, here, theme), style);
     put(buffer, rect.x + 24, y, 17, &title(state, &row.method), style);
     put(buffer, rect.x + 42, y, 21, row.check.word(), theme.soft());
     let rate = row.flagged as f64 / row.judged.max(1) as f64;
