@@ -3,7 +3,7 @@
 use super::{
     kernels::{
         self, Isa,
-        dense::{PANEL, PackedF16, PackedF32},
+        dense::{Columns, PANEL, PackedF16, PackedF32},
         parallel::{self, Shared},
     },
     linear::Precision,
@@ -78,7 +78,7 @@ impl LowMatrix {
         }
     }
 
-    fn panel(&self, isa: Isa, panel: usize, x: &[f32], write: impl FnMut(usize, &[f32])) {
+    fn panel(&self, isa: Isa, panel: usize, x: Columns<'_>, write: impl FnMut(usize, &[f32])) {
         match self {
             LowMatrix::F32(m) => m.panel(isa, panel, x, write),
             LowMatrix::F16(m) => m.panel(isa, panel, x, write),
@@ -140,7 +140,7 @@ impl<'a> LowRank<'a> {
         run(tasks.len(), &|task| {
             let (i, panel) = tasks[task];
             let (linear, x, low) = &work[i];
-            linear.down.panel(isa, panel, x, |row, sums| {
+            linear.down.panel(isa, panel, Columns::all(x, linear.down.cols()), |row, sums| {
                 let start = row * linear.down.rows() + panel * PANEL;
                 // SAFETY: each (group, panel) is one task.
                 unsafe { low.part(start..start + sums.len()) }.copy_from_slice(sums);
@@ -158,23 +158,18 @@ impl<'a> LowRank<'a> {
         for group in &self.groups {
             for part in &group.linear.parts {
                 // The columns of `A x` that this part reads.
-                let low: Vec<f32> = group
-                    .low
-                    .chunks_exact(group.linear.down.rows())
-                    .flat_map(|row| &row[part.rank_start..][..part.up.cols()])
-                    .copied()
-                    .collect();
-                let low = std::sync::Arc::new(low);
+                let low =
+                    Columns { values: &group.low, width: group.linear.down.rows(), start: part.rank_start };
                 let panels = part.up.rows().div_ceil(PANEL);
                 let chunks = (0..panels).step_by(CHUNK).map(|first| first..(first + CHUNK).min(panels));
-                tasks.extend(chunks.map(|panels| (group, part, low.clone(), panels)));
+                tasks.extend(chunks.map(|panels| (group, part, low, panels)));
             }
         }
         let shared = Shared::new(out);
         parallel::for_each(tasks.len(), |task| {
             let (group, part, low, panels) = &tasks[task];
             for panel in panels.clone() {
-                part.up.panel(isa, panel, low, |row, sums| {
+                part.up.panel(isa, panel, *low, |row, sums| {
                     let start = group.rows[row] * out_width + part.out_start + panel * PANEL;
                     // SAFETY: a row has one adapter, a part its own outputs, and a panel is in one task.
                     let to = unsafe { shared.part(start..start + sums.len()) };

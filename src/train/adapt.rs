@@ -3,8 +3,16 @@
 use super::{
     frozen::product,
     lora::{Lora, Site},
+    outer::outer,
+    pointwise::add,
 };
-use crate::model::{kernels::dense::PackedF32, lora::Projection};
+use crate::model::{
+    kernels::{
+        self,
+        dense::{Columns, PackedF32, Place},
+    },
+    lora::Projection,
+};
 use rayon::prelude::*;
 use std::{collections::HashMap, ops::Range};
 
@@ -91,13 +99,10 @@ impl PackedLora {
             None => product(&group.down, x),
         };
         for part in &group.parts {
-            let low = columns(&values, group.down.rows(), &part.ranks);
-            let up = product(&part.up, &low);
-            let outputs = part.site.outputs;
-            for (y, up) in y.chunks_exact_mut(width).zip(up.chunks_exact(outputs)) {
-                let y = &mut y[part.site.out_start..][..outputs];
-                y.iter_mut().zip(up).for_each(|(y, up)| *y += self.scale * up);
-            }
+            let low = Columns { values: &values, width: group.down.rows(), start: part.ranks.start };
+            let start = part.site.out_start;
+            let to = Place { values: &mut *y, width, start, scale: self.scale, add: true };
+            part.up.product(kernels::isa(), low, to);
         }
         Low { values, mask }
     }
@@ -118,24 +123,15 @@ impl PackedLora {
         let Some(group) = self.groups.get(&key) else { return };
         let (ranks, inputs) = (group.down.rows(), group.down.cols());
         let m = dy.len() / width;
+        let isa = kernels::isa();
         let mut dlow = vec![0f32; m * ranks];
         for part in &group.parts {
-            let (outputs, rank) = (part.site.outputs, part.ranks.len());
-            let own;
-            let dy = if outputs == width {
-                dy
-            } else {
-                own = columns(dy, width, &(part.site.out_start..part.site.out_start + outputs));
-                &own
-            };
-            let back = product(&part.up_back, dy);
-            for (to, from) in dlow.chunks_exact_mut(ranks).zip(back.chunks_exact(rank)) {
-                let to = &mut to[part.ranks.clone()];
-                to.iter_mut().zip(from).for_each(|(to, from)| *to = self.scale * from);
-            }
-            // dB = s dyᵀ low, as (lowᵀ dy)ᵀ.
-            let low = transposed(&columns(&low.values, ranks, &part.ranks), rank);
-            let db = product(&PackedF32::pack_columns(dy, outputs, m), &low);
+            let (outputs, rank, start) = (part.site.outputs, part.ranks.len(), part.ranks.start);
+            let dy = Columns { values: dy, width, start: part.site.out_start };
+            let to = Place { values: &mut dlow, width: ranks, start, scale: self.scale, add: false };
+            part.up_back.product(isa, dy, to);
+            // dB = s dyᵀ low.
+            let db = outer(Columns { values: &low.values, width: ranks, start }, rank, dy, outputs);
             let to = &mut gradient[part.site.b.clone()];
             for (r, row) in db.chunks_exact(outputs).enumerate() {
                 row.iter().enumerate().for_each(|(o, v)| to[o * rank + r] += self.scale * v);
@@ -149,32 +145,20 @@ impl PackedLora {
             }
             None => x,
         };
-        let da = product(&PackedF32::pack_columns(x, inputs, m), &transposed(&dlow, ranks));
+        let da = outer(Columns::all(&dlow, ranks), ranks, Columns::all(x, inputs), inputs);
         for part in &group.parts {
             let from = &da[part.ranks.start * inputs..part.ranks.end * inputs];
             gradient[part.site.a.clone()].iter_mut().zip(from).for_each(|(to, from)| *to += from);
         }
-        let mut back = product(&group.down_back, &dlow);
-        if let Some(seed) = low.mask {
-            back = dropped(&back, self.dropout, seed);
+        let dlow = Columns::all(&dlow, ranks);
+        match low.mask {
+            None => {
+                let to = Place { values: dx, width: inputs, start: 0, scale: 1.0, add: true };
+                group.down_back.product(isa, dlow, to);
+            }
+            Some(seed) => add(dx, &dropped(&product(&group.down_back, dlow.values), self.dropout, seed)),
         }
-        dx.iter_mut().zip(&back).for_each(|(to, from)| *to += from);
     }
-}
-
-/// The columns `range` of `values` `[m, width]`, contiguous.
-fn columns(values: &[f32], width: usize, range: &Range<usize>) -> Vec<f32> {
-    values.chunks_exact(width).flat_map(|row| &row[range.clone()]).copied().collect()
-}
-
-/// `values` `[m, width]` to `[width, m]`.
-fn transposed(values: &[f32], width: usize) -> Vec<f32> {
-    let m = values.len() / width;
-    let mut out = vec![0f32; values.len()];
-    for (row, values) in values.chunks_exact(width).enumerate() {
-        values.iter().enumerate().for_each(|(column, v)| out[column * m + row] = *v);
-    }
-    out
 }
 
 fn mask_seed(seed: u64, layer: usize, projection: Projection) -> u64 {

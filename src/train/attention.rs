@@ -65,7 +65,7 @@ pub(super) fn rope(qkv: &mut [f32], positions: &[u32], config: &Config, frequenc
 /// `qkv` `[m, width]`, turned, to `[m, heads * head_dim]`.
 pub(super) fn forward(qkv: &[f32], batch: &Batch, config: &Config) -> Vec<f32> {
     let shape = Heads::of(config);
-    let mut out = vec![0f32; batch.tokens.len() * shape.heads * shape.head_dim];
+    let mut out = parallel::zeros(batch.tokens.len() * shape.heads * shape.head_dim);
     let shared = Shared::new(&mut out);
     let tasks = batch.families.len() * shape.kv_heads;
     parallel::for_each_range(tasks, 1, |range| {
@@ -80,7 +80,7 @@ pub(super) fn forward(qkv: &[f32], batch: &Batch, config: &Config) -> Vec<f32> {
 /// The gradient of `qkv`, given that of the output `d_out` `[m, heads * head_dim]`.
 pub(super) fn backward(qkv: &[f32], d_out: &[f32], batch: &Batch, config: &Config) -> Vec<f32> {
     let shape = Heads::of(config);
-    let mut d_qkv = vec![0f32; qkv.len()];
+    let mut d_qkv = parallel::zeros(qkv.len());
     let shared = Shared::new(&mut d_qkv);
     let tasks = batch.families.len() * shape.kv_heads;
     parallel::for_each_range(tasks, 1, |range| {
@@ -120,9 +120,11 @@ impl Family16 {
 }
 
 fn push_lanes(out: &mut Vec<Lane>, values: &[f32]) {
-    for chunk in values.chunks(16) {
+    let (lanes, rest) = values.as_chunks::<16>();
+    out.extend_from_slice(lanes);
+    if !rest.is_empty() {
         let mut lane = [0f32; 16];
-        lane[..chunk.len()].copy_from_slice(chunk);
+        lane[..rest.len()].copy_from_slice(rest);
         out.push(lane);
     }
 }

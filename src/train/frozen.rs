@@ -8,7 +8,7 @@ use super::error::TrainError;
 use crate::model::{
     config::Config,
     gguf::Gguf,
-    kernels::{self, dense::PackedF32},
+    kernels::{self, dense::PackedF32, parallel},
     lora::Projection,
     safetensors::SafetensorsFolder,
     weights::WeightSource,
@@ -51,7 +51,7 @@ impl FrozenMatrix {
 
 /// `x` `[m, cols]` to `[m, rows]`.
 pub(super) fn product(matrix: &PackedF32, x: &[f32]) -> Vec<f32> {
-    let mut out = vec![0f32; x.len() / matrix.cols() * matrix.rows()];
+    let mut out = parallel::zeros(x.len() / matrix.cols() * matrix.rows());
     matrix.matmul(kernels::isa(), x, &mut out);
     out
 }

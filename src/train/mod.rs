@@ -37,6 +37,7 @@ pub mod lora;
 pub mod memory;
 pub mod network;
 pub mod optimiser;
+mod outer;
 mod pointwise;
 pub mod rationale;
 pub mod rows;

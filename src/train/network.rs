@@ -11,9 +11,13 @@ use super::{
     batch::Batch,
     frozen::{Frozen, FrozenLayer},
     lora::Lora,
-    pointwise::{rms_norm, rms_norm_backward, swiglu, swiglu_backward},
+    pointwise::{add, rms_norm, rms_norm_backward, swiglu, swiglu_backward},
 };
-use crate::model::{kernels, kernels::elementwise::exp_sum, lora::Projection};
+use crate::model::{
+    kernels,
+    kernels::{elementwise::exp_sum, parallel},
+    lora::Projection,
+};
 
 /// Targets whose logits exist at once: the vocabulary is wide.
 const CHUNK: usize = 96;
@@ -133,11 +137,11 @@ fn layer_forward(
     attention::rope(&mut qkv, &batch.positions, config, &frozen.frequencies, false);
     let mixed = attention::forward(&qkv, batch, config);
     let (mut middle, low_output) = linear(Projection::Output, &mixed);
-    middle.iter_mut().zip(&input).for_each(|(y, x)| *y += x);
+    add(&mut middle, &input);
     let normed = rms_norm(&middle, &layer.mlp_norm, config.norm_eps);
     let (gate_up, low_gate_up) = linear(Projection::GateUp, &normed);
     let (mut out, low_down) = linear(Projection::Down, &swiglu(&gate_up, config.intermediate));
-    out.iter_mut().zip(&middle).for_each(|(y, x)| *y += x);
+    add(&mut out, &middle);
     (out, Kept { input, qkv, mixed, middle, gate_up, lows: [low_qkv, low_output, low_gate_up, low_down] })
 }
 
@@ -158,7 +162,7 @@ fn layer_backward(
     let [low_qkv, low_output, low_gate_up, low_down] = &kept.lows;
     let mut back = |projection: Projection, x: &[f32], low: &Low, dy: &[f32], through: bool| {
         let matrix = layer.matrix(projection);
-        let mut d = if through { matrix.gradient(dy) } else { vec![0f32; x.len()] };
+        let mut d = if through { matrix.gradient(dy) } else { parallel::zeros(x.len()) };
         lora.backward((i, projection), x, low, dy, matrix.rows(), gradient, &mut d);
         d
     };

@@ -10,10 +10,21 @@ use crate::model::kernels::{
 /// Rows that a thread takes at a time.
 const GRAIN: usize = 16;
 
+/// `to += from`.
+pub(super) fn add(to: &mut [f32], from: &[f32]) {
+    assert_eq!(to.len(), from.len());
+    let shared = Shared::new(to);
+    parallel::for_each_range(from.len(), 1 << 14, |range| {
+        // SAFETY: each range belongs to the thread that took it.
+        let to = unsafe { shared.part(range.clone()) };
+        to.iter_mut().zip(&from[range]).for_each(|(to, v)| *to += v);
+    });
+}
+
 /// RMS norm of each row of `x` `[m, d]`.
 pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     let d = weight.len();
-    let mut out = vec![0f32; x.len()];
+    let mut out = parallel::zeros(x.len());
     let shared = Shared::new(&mut out);
     parallel::for_each_range(x.len() / d, GRAIN, |range| {
         let at = range.start * d..range.end * d;
@@ -48,14 +59,14 @@ pub(super) fn rms_norm_backward(x: &[f32], weight: &[f32], eps: f32, dy: &[f32],
 
 /// `silu(gate) * up` of `[m, 2 d]` to `[m, d]`.
 pub(super) fn swiglu(gate_up: &[f32], d: usize) -> Vec<f32> {
-    let mut out = vec![0f32; gate_up.len() / 2];
+    let mut out = parallel::zeros(gate_up.len() / 2);
     elementwise::swiglu(kernels::isa(), gate_up, d, &mut out);
     out
 }
 
 /// The gradient of [`swiglu`] `[m, 2 d]`, given `dy` `[m, d]`.
 pub(super) fn swiglu_backward(gate_up: &[f32], d: usize, dy: &[f32]) -> Vec<f32> {
-    let mut out = vec![0f32; gate_up.len()];
+    let mut out = parallel::zeros(gate_up.len());
     let shared = Shared::new(&mut out);
     parallel::for_each_range(dy.len() / d, GRAIN, |range| {
         for m in range {

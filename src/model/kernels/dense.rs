@@ -11,11 +11,17 @@ use super::{
 };
 use half::f16;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Output rows per panel.
 pub const PANEL: usize = 16;
 /// Rows of activations that share one pass over a panel.
 const TILE: usize = 8;
+/// Rows that share one pass over two panels, where there are registers for it: 24 sums keep both units for
+/// multiplication busy, 8 do not.
+const WIDE: usize = 12;
+/// Rows of a large product that are taken through all panels before the next ones: they stay in the second cache.
+const BLOCK: usize = 16 * WIDE;
 /// Panels that a thread takes at a time.
 const GRAIN: usize = 2;
 /// How many inputs ahead weights are asked for.
@@ -26,13 +32,45 @@ pub trait Element: Copy + Send + Sync + 'static {
     const ZERO: Self;
     /// Products of one panel with 1 to `TILE` rows.
     const TILES: [Tile<Self>; TILE];
+    /// The product of two panels with `WIDE` rows, the sums of the first panel's rows first.
+    const WIDE: Tile<Self>;
     fn round(value: f32) -> Self;
     fn value(self) -> f32;
     fn load<L: Lanes>(from: &[Self; PANEL]) -> L;
 }
 
-/// One panel `[cols, PANEL]` times the first rows of `x`.
-pub type Tile<E> = fn(Isa, &[[E; PANEL]], &[f32], &mut [[f32; PANEL]; TILE]);
+/// Panels `[panel, cols, PANEL]` times the rows of `x` from a first one on.
+pub type Tile<E> = fn(Isa, &[[E; PANEL]], Columns<'_>, usize, &mut [[f32; PANEL]; 2 * WIDE]);
+
+/// Neighbouring columns of a matrix `[rows, width]`, row-major: those from `start` on.
+#[derive(Clone, Copy)]
+pub struct Columns<'a> {
+    pub values: &'a [f32],
+    pub width: usize,
+    pub start: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// All columns.
+    pub fn all(values: &'a [f32], width: usize) -> Columns<'a> {
+        Columns { values, width, start: 0 }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.width
+    }
+}
+
+/// Where a product goes: columns of a matrix `[rows, width]`, from `start` on.
+pub struct Place<'a> {
+    pub values: &'a mut [f32],
+    pub width: usize,
+    pub start: usize,
+    /// What the product is multiplied by.
+    pub scale: f32,
+    /// Whether it is added to what is there.
+    pub add: bool,
+}
 
 /// A packed matrix `[rows, cols]`: rows are outputs, as in `y = W x`.
 pub struct Packed<E> {
@@ -101,14 +139,41 @@ impl<E: Element> Packed<E> {
 
     /// `out[m] = W x[m]`: `x` is `[m, cols]`, `out` is `[m, rows]`.
     pub fn matmul(&self, isa: Isa, x: &[f32], out: &mut [f32]) {
-        let out = Shared::new(out);
-        // SAFETY: each grain is one task.
-        parallel::for_each(self.grains(), |grain| unsafe { self.grain(isa, grain, x, &out) });
+        let to = Place { values: out, width: self.rows, start: 0, scale: 1.0, add: false };
+        self.product(isa, Columns::all(x, self.cols), to);
+    }
+
+    /// The product with `cols` columns of `x`, in `rows` columns of `to`, on all threads.
+    pub fn product(&self, isa: Isa, x: Columns<'_>, to: Place<'_>) {
+        let (m, groups) = (x.rows(), self.grains());
+        assert_eq!(m, to.values.len() / to.width);
+        assert!(to.start + self.rows <= to.width);
+        let Place { values, width, start, scale, add } = to;
+        let out = Shared::new(values);
+        parallel::for_each(m.div_ceil(BLOCK) * groups, |task| {
+            let first = task / groups * BLOCK;
+            let rows = first..(first + BLOCK).min(m);
+            let at = |panel: usize, row: usize| row * width + start + panel * PANEL;
+            let soon = |panel, row| out.prefetch(at(panel, row));
+            self.tiles(isa, self.panels_of(task % groups), rows, x, soon, |panel, row, sums| {
+                let at = at(panel, row);
+                // SAFETY: each (block of rows, group of panels) is one task.
+                let to = unsafe { out.part(at..at + self.width(panel)) };
+                let mut sums = sums.map(|v| scale * v);
+                if add {
+                    match to.first_chunk::<PANEL>() {
+                        Some(there) => (0..PANEL).for_each(|i| sums[i] += there[i]),
+                        None => sums.iter_mut().zip(&*to).for_each(|(v, there)| *v += there),
+                    }
+                }
+                copy(&sums, to);
+            });
+        });
     }
 
     /// How many tasks a product splits into.
     pub fn grains(&self) -> usize {
-        self.rows.div_ceil(PANEL * GRAIN)
+        self.panels().div_ceil(GRAIN)
     }
 
     /// The part `grain` of [`Packed::matmul`].
@@ -116,15 +181,20 @@ impl<E: Element> Packed<E> {
     /// # Safety
     /// No two calls with the same `grain` and `out` may run at once.
     pub unsafe fn grain(&self, isa: Isa, grain: usize, x: &[f32], out: &Shared<'_>) {
-        let m = x.len() / self.cols;
-        assert_eq!((x.len(), out.len()), (m * self.cols, m * self.rows));
-        for panel in grain * GRAIN..((grain + 1) * GRAIN).min(self.panels()) {
-            self.panel(isa, panel, x, |row, sums| {
+        let x = Columns::all(x, self.cols);
+        assert_eq!(out.len(), x.rows() * self.rows);
+        self.tiles(
+            isa,
+            self.panels_of(grain),
+            0..x.rows(),
+            x,
+            |_, _| {},
+            |panel, row, sums| {
                 let start = row * self.rows + panel * PANEL;
                 // SAFETY: panels belong to one grain each, and a grain to one call.
-                unsafe { out.part(start..start + sums.len()) }.copy_from_slice(sums);
-            });
-        }
+                copy(sums, unsafe { out.part(start..start + self.width(panel)) });
+            },
+        );
     }
 
     /// Panels of 16 output rows, the last one perhaps smaller.
@@ -132,54 +202,131 @@ impl<E: Element> Packed<E> {
         self.rows.div_ceil(PANEL)
     }
 
-    /// One panel times all rows of `x` `[m, cols]`; `write` gets each row's index and up to 16 outputs.
-    pub fn panel(&self, isa: Isa, panel: usize, x: &[f32], mut write: impl FnMut(usize, &[f32])) {
-        let data = &self.data[panel * self.cols..][..self.cols];
-        let width = PANEL.min(self.rows - panel * PANEL);
-        let m = x.len() / self.cols;
-        let mut done = 0;
-        while done < m {
-            let tile = TILE.min(m - done);
-            let mut sums = [[0f32; PANEL]; TILE];
-            E::TILES[tile - 1](isa, data, &x[done * self.cols..], &mut sums);
-            for (r, sums) in sums[..tile].iter().enumerate() {
-                write(done + r, &sums[..width]);
+    fn panels_of(&self, grain: usize) -> Range<usize> {
+        grain * GRAIN..((grain + 1) * GRAIN).min(self.panels())
+    }
+
+    /// Output rows of `panel`.
+    fn width(&self, panel: usize) -> usize {
+        PANEL.min(self.rows - panel * PANEL)
+    }
+
+    /// One panel times all rows of `x`; `write` gets each row's index and up to 16 outputs.
+    pub fn panel(&self, isa: Isa, panel: usize, x: Columns<'_>, mut write: impl FnMut(usize, &[f32])) {
+        let width = self.width(panel);
+        self.tiles(
+            isa,
+            panel..panel + 1,
+            0..x.rows(),
+            x,
+            |_, _| {},
+            |_, row, sums| write(row, &sums[..width]),
+        );
+    }
+
+    /// `panels` times the rows `rows` of `x`; `write` gets the panel, the row and 16 outputs. `soon` hears of a large
+    /// product's outputs one pass before: they lie far apart, and to wait for each costs as much as a third of the pass.
+    fn tiles(
+        &self,
+        isa: Isa,
+        panels: Range<usize>,
+        rows: Range<usize>,
+        x: Columns<'_>,
+        soon: impl Fn(usize, usize),
+        mut write: impl FnMut(usize, usize, &[f32; PANEL]),
+    ) {
+        assert!(x.start + self.cols <= x.width);
+        let data = |panels: Range<usize>| &self.data[panels.start * self.cols..panels.end * self.cols];
+        let mut sums = [[0f32; PANEL]; 2 * WIDE];
+        let mut first = panels.start;
+        while first < panels.end {
+            let mut done = rows.start;
+            let end = (first + 2).min(panels.end);
+            if isa == Isa::Avx512 && end == first + 2 {
+                while rows.end - done >= WIDE {
+                    (first..end).for_each(|panel| (done..done + WIDE).for_each(|row| soon(panel, row)));
+                    E::WIDE(isa, data(first..end), x, done, &mut sums);
+                    for (i, sums) in sums.iter().enumerate() {
+                        write(first + i / WIDE, done + i % WIDE, sums);
+                    }
+                    done += WIDE;
+                }
             }
-            done += tile;
+            for panel in first..end {
+                let mut done = done;
+                while done < rows.end {
+                    let tile = TILE.min(rows.end - done);
+                    E::TILES[tile - 1](isa, data(panel..panel + 1), x, done, &mut sums);
+                    for (r, sums) in sums[..tile].iter().enumerate() {
+                        write(panel, done + r, sums);
+                    }
+                    done += tile;
+                }
+            }
+            first = end;
         }
+    }
+}
+
+/// Copies as many of `sums` as `to` holds.
+#[inline(always)]
+pub(super) fn copy(sums: &[f32; PANEL], to: &mut [f32]) {
+    // Apart, so that a whole panel is copied without a call of a size found at run time.
+    #[cold]
+    #[inline(never)]
+    fn some(sums: &[f32; PANEL], to: &mut [f32]) {
+        to.copy_from_slice(&sums[..to.len()]);
+    }
+    match to.first_chunk_mut() {
+        Some(to) => *to = *sums,
+        None => some(sums, to),
     }
 }
 
 #[inline(always)]
-fn tile_body<L: Lanes, E: Element, const R: usize>(
+fn tile_body<L: Lanes, E: Element, const P: usize, const R: usize>(
     data: &[[E; PANEL]],
-    x: &[f32],
-    sums: &mut [[f32; PANEL]; TILE],
+    x: Columns<'_>,
+    first: usize,
+    sums: &mut [[f32; PANEL]; 2 * WIDE],
 ) {
-    let cols = data.len();
-    let rows: [&[f32]; R] = std::array::from_fn(|r| &x[r * cols..][..cols]);
-    let mut acc = [L::splat(0.0); R];
-    for (k, w) in data.iter().enumerate() {
-        L::prefetch(data.as_ptr().wrapping_add(k + AHEAD));
-        let w = E::load::<L>(w);
+    let cols = data.len() / P;
+    let panels: [&[[E; PANEL]]; P] = std::array::from_fn(|p| &data[p * cols..][..cols]);
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &x.values[(first + r) * x.width + x.start..][..cols]);
+    let mut acc = [[L::splat(0.0); R]; P];
+    for k in 0..cols {
+        let mut w = [L::splat(0.0); P];
+        for p in 0..P {
+            L::prefetch(panels[p].as_ptr().wrapping_add(k + AHEAD));
+            w[p] = E::load::<L>(&panels[p][k]);
+        }
         for r in 0..R {
-            acc[r] = w.fma(L::splat(rows[r][k]), acc[r]);
+            let x = L::splat(rows[r][k]);
+            for p in 0..P {
+                acc[p][r] = w[p].fma(x, acc[p][r]);
+            }
         }
     }
-    for r in 0..R {
-        acc[r].store(&mut sums[r]);
+    for p in 0..P {
+        for r in 0..R {
+            acc[p][r].store(&mut sums[p * R + r]);
+        }
     }
 }
 
 macro_rules! element {
-    ($element:ident, $module:ident, $zero:expr, $round:expr, $value:expr, $load:ident, $($name:ident = $r:literal),*) => {
+    ($element:ident, $module:ident, $zero:expr, $round:expr, $value:expr, $load:ident, $($name:ident = $p:literal x $r:literal),*) => {
         mod $module {
             use super::*;
-            $(per_isa!(pub fn $name(data: &[[$element; PANEL]], x: &[f32], sums: &mut [[f32; PANEL]; TILE]) = tile_body::<$element, $r>);)*
+            $(per_isa!(pub fn $name(data: &[[$element; PANEL]], x: Columns<'_>, first: usize, sums: &mut [[f32; PANEL]; 2 * WIDE]) = tile_body::<$element, $p, $r>);)*
         }
         impl Element for $element {
             const ZERO: Self = $zero;
-            const TILES: [Tile<Self>; TILE] = [$($module::$name),*];
+            const TILES: [Tile<Self>; TILE] = {
+                use $module::*;
+                [t1, t2, t3, t4, t5, t6, t7, t8]
+            };
+            const WIDE: Tile<Self> = $module::wide;
             fn round(value: f32) -> Self {
                 $round(value)
             }
@@ -192,39 +339,15 @@ macro_rules! element {
             }
         }
     };
+    ($element:ident, $module:ident, $zero:expr, $round:expr, $value:expr, $load:ident) => {
+        element!(
+            $element, $module, $zero, $round, $value, $load, t1 = 1 x 1, t2 = 1 x 2, t3 = 1 x 3, t4 = 1 x 4, t5 = 1 x 5,
+            t6 = 1 x 6, t7 = 1 x 7, t8 = 1 x 8, wide = 2 x 12
+        );
+    };
 }
-element!(
-    f32,
-    single,
-    0.0,
-    |v| v,
-    |v| v,
-    load,
-    t1 = 1,
-    t2 = 2,
-    t3 = 3,
-    t4 = 4,
-    t5 = 5,
-    t6 = 6,
-    t7 = 7,
-    t8 = 8
-);
-element!(
-    f16,
-    half_floats,
-    f16::ZERO,
-    f16::from_f32,
-    f16::to_f32,
-    load_half,
-    t1 = 1,
-    t2 = 2,
-    t3 = 3,
-    t4 = 4,
-    t5 = 5,
-    t6 = 6,
-    t7 = 7,
-    t8 = 8
-);
+element!(f32, single, 0.0, |v| v, |v| v, load);
+element!(f16, half_floats, f16::ZERO, f16::from_f32, f16::to_f32, load_half);
 
 #[cfg(test)]
 mod tests {
@@ -233,7 +356,9 @@ mod tests {
 
     #[test]
     fn the_product_is_right_and_the_same_on_all_instruction_sets_and_batch_sizes() {
-        for (rows, cols, m) in [(16, 8, 1), (40, 96, 5), (7, 50, 11), (33, 100, 19)] {
+        for (rows, cols, m) in
+            [(16, 8, 1), (40, 96, 5), (7, 50, 11), (33, 100, 19), (70, 40, 29), (32, 24, 210)]
+        {
             let weights = noise(1, rows * cols);
             let packed = PackedF32::pack(&weights, rows, cols);
             let x = noise(2, m * cols);

@@ -3,7 +3,9 @@
 //! A forward pass has about two hundred parallel sections of tens of microseconds; an atomic counter and
 //! one spawn per helper thread cost less there than recursive splitting.
 
+use rayon::prelude::*;
 use std::{
+    mem::MaybeUninit,
     ops::Range,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -40,6 +42,25 @@ pub fn for_each_range(count: usize, grain: usize, body: impl Fn(Range<usize>) + 
     for_each(count.div_ceil(grain), |task| body(task * grain..((task + 1) * grain).min(count)));
 }
 
+/// `len` zeros, written by all threads: the buffers of a training pass are too large for one. Large ones ask for large
+/// pages: products write them a line here and a line there, and finding a page of 4 kB took longer than writing to it.
+pub fn zeros(len: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(len);
+    #[cfg(target_os = "linux")]
+    if len >= 1 << 20 {
+        let (start, end) = (out.as_mut_ptr() as usize, out.as_mut_ptr() as usize + 4 * len);
+        let (start, end) = (start.next_multiple_of(1 << 21), end & !((1 << 21) - 1));
+        // SAFETY: a hint about pages that lie within the buffer.
+        unsafe { libc::madvise(start as *mut libc::c_void, end.saturating_sub(start), libc::MADV_HUGEPAGE) };
+    }
+    out.spare_capacity_mut()[..len].par_chunks_mut(1 << 16).for_each(|chunk| {
+        chunk.fill(MaybeUninit::new(0.0));
+    });
+    // SAFETY: all of them were just written.
+    unsafe { out.set_len(len) };
+    out
+}
+
 /// A mutable slice that several threads write disjoint parts of.
 pub struct Shared<'a> {
     at: *mut f32,
@@ -61,6 +82,19 @@ impl<'a> Shared<'a> {
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Asks for the line of element `at` to be brought near.
+    #[inline(always)]
+    pub fn prefetch(&self, at: usize) {
+        // SAFETY: a hint, which no address makes fault.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(self.at.wrapping_add(at).cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = at;
     }
 
     /// The elements of `range`, checked against the length.

@@ -10,7 +10,7 @@
 //! the second product costs nothing.
 
 use super::{
-    Isa,
+    Isa, dense,
     lanes::{Activations, Block, Lanes},
     parallel::{self, Shared},
     per_isa,
@@ -118,7 +118,7 @@ impl PackedQ8 {
                 for (r, sums) in sums[..tile].iter().enumerate() {
                     let start = (m + r) * self.rows + panel * PANEL;
                     // SAFETY: panels belong to one grain each, and a grain to one call.
-                    unsafe { out.part(start..start + width) }.copy_from_slice(&sums[..width]);
+                    dense::copy(sums, unsafe { out.part(start..start + width) });
                 }
                 m += tile;
             }
