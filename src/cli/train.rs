@@ -78,11 +78,24 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
     let assets = engine::assets(config)?;
     // The judge is no method; it learns from what the methods with human rationales learn from.
     let like = if method_id == TrainMethod::Judge { "human-cot" } else { method_id.id() };
-    let method = match assets.choose(&[like.to_owned()]) {
+    let mut method = match assets.choose(&[like.to_owned()]) {
         Ok(chosen) => chosen[0].clone(),
         Err(error) => return misuse(error),
     };
-    let Some(template) = assets.template(&method) else { return misuse("the method has no template") };
+    if let Some(name) = &args.template {
+        method.template.clone_from(name);
+    }
+    let Some(template) = assets.template(&method) else {
+        let known: Vec<&str> = assets.templates.keys().map(String::as_str).collect();
+        return misuse(format!(
+            "there is no prompt template `{}`; known: {}",
+            method.template,
+            known.join(", ")
+        ));
+    };
+    if args.word && method_id != TrainMethod::Sft {
+        return misuse("--word is for sft: the other methods need their letter");
+    }
     let located = match engine::locate(&engine::model_dirs(config), &assets.models, &config.model) {
         Ok(located) => located,
         Err(error) => return misuse(error),
@@ -119,7 +132,9 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         let mut rows = Rows { examples: Vec::new(), groups: Vec::new() };
         let (mut kept, mut groups) = (Vec::new(), HashMap::new());
         for item in items.drain(..) {
-            let Some((prompt, completion)) = material(method_id, template, &item)? else { continue };
+            let Some((prompt, completion)) = material(method_id, args.word, template, &item)? else {
+                continue;
+            };
             let study = args.course.mask == Mask::Study;
             rows.examples.push(rows::example(&model, &prompt, &completion, study)?);
             let next = groups.len();
@@ -222,7 +237,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         return finish(result.map(|(_, progress)| progress), json!(settings), args.json);
     }
     let settings = SftSettings {
-        method: method_id.id().to_owned(),
+        method: if args.word { format!("{} --word", method_id.id()) } else { method_id.id().to_owned() },
         base,
         base_hash: hash,
         init,
@@ -249,8 +264,14 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
 }
 
 /// What is put to the model about `item`, and what it shall answer; `None` where the item lacks what it takes.
-fn material(method: TrainMethod, template: &Template, item: &Item) -> Result<Option<(Prompt, String)>> {
+fn material(
+    method: TrainMethod,
+    word: bool,
+    template: &Template,
+    item: &Item,
+) -> Result<Option<(Prompt, String)>> {
     let completion = match method {
+        TrainMethod::Sft if word => rows::completion(item, Style::Word),
         // What is written in reinforcement learning comes from the policy; the row is there for its prompt.
         TrainMethod::Sft | TrainMethod::Rlvr => rows::completion(item, Style::Direct),
         TrainMethod::HumanCot | TrainMethod::SyntheticCot => rows::completion(item, Style::Reason),

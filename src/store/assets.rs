@@ -13,10 +13,11 @@ use std::{
 
 const METHODS: &str = include_str!("../../assets/methods.toml");
 const MODELS: &str = include_str!("../../assets/models.toml");
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("direct", include_str!("../../assets/prompts/direct.toml")),
     ("reason", include_str!("../../assets/prompts/reason.toml")),
     ("rationalise", include_str!("../../assets/prompts/rationalise.toml")),
+    ("bare", include_str!("../../assets/prompts/bare.toml")),
     ("short-direct", include_str!("../../assets/prompts/short-direct.toml")),
     ("short-reason", include_str!("../../assets/prompts/short-reason.toml")),
 ];

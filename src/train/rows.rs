@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Style {
+    /// The right option's text alone.
+    Word,
     /// The right option's text, then its letter.
     Direct,
     /// The explanation, then the letter.
@@ -27,14 +29,14 @@ pub enum Style {
 /// let mut item = Item::value("vk", Perspective::named("Privacy"), "Reading a diary");
 /// item.gold = Some(Letter::B);
 /// assert_eq!(completion(&item, Style::Direct).as_deref(), Some("Oppose.\nAnswer: B"));
+/// assert_eq!(completion(&item, Style::Word).as_deref(), Some("Oppose"));
 /// ```
 pub fn completion(item: &Item, style: Style) -> Option<String> {
     let gold = item.gold?;
+    let option = || item.option_text(gold).map(|text| text.trim_end_matches('.'));
     let text = match style {
-        Style::Direct => {
-            let option = item.option_text(gold)?.trim_end_matches('.');
-            format!("{option}.")
-        }
+        Style::Word => return option().map(str::to_owned),
+        Style::Direct => format!("{}.", option()?),
         Style::Reason => item.explanation.clone()?.trim().to_owned(),
     };
     Some(format!("{text}\nAnswer: {gold}"))

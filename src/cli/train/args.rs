@@ -34,6 +34,13 @@ pub struct TrainArgs {
     /// Adapter to start from, a folder in PEFT format; its rank, alpha and targets are kept
     #[arg(long, value_name = "FOLDER")]
     pub init: Option<PathBuf>,
+    /// Prompt template, in place of the method's own: `bare` and --word make the shortest rows
+    #[arg(long, value_name = "NAME")]
+    pub template: Option<String>,
+    /// For sft: learn the option's word alone, without the letter. A first course of several times as many rows in the
+    /// same time; go on from its adapter with --init and the method's own template
+    #[arg(long)]
+    pub word: bool,
     /// Only the first N training rows
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
