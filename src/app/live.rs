@@ -53,8 +53,13 @@ impl Live {
         self.last_id
     }
 
-    /// Adds requested rows.
+    /// Adds requested rows; they replace what failed of the same items and methods.
     pub fn add(&mut self, job: JobId, rows: &[GenerateRow]) {
+        self.rows.retain(|_, row| {
+            let again =
+                |new: &GenerateRow| new.item.id == row.request.item.id && new.method == row.request.method;
+            !(matches!(row.state, RowState::Failed(_)) && rows.iter().any(again))
+        });
         if !self.busy() {
             self.asked = 0;
             self.ended = 0;

@@ -4,6 +4,8 @@
 //! One run prints everything, so that ratios mean something on a busy machine:
 //! `cargo bench --bench inference`. Results and what did not help are kept in `LOG.md` beside this file.
 
+mod model;
+
 use candle_core::{
     Device, Tensor,
     quantized::{GgmlDType, QTensor, gguf_file},
@@ -14,7 +16,7 @@ use std::{
     error::Error,
     fs::{self, File},
     ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::Path,
     time::Instant,
 };
 
@@ -26,7 +28,7 @@ const ROUNDS: usize = 5;
 const RANK: usize = 16;
 
 fn main() -> Result<()> {
-    let Some(path) = find() else {
+    let Some(path) = model::smollm2() else {
         println!("skipped: SmolLM2-135M-Instruct is not here; run `pluriscope models fetch smollm2-135m`");
         return Ok(());
     };
@@ -218,18 +220,4 @@ fn requantise(path: &Path) -> Result<tempfile::NamedTempFile> {
     let mut out = tempfile::Builder::new().suffix(".gguf").tempfile()?;
     gguf_file::write(out.as_file_mut(), &metadata, &tensors)?;
     Ok(out)
-}
-
-fn find() -> Option<PathBuf> {
-    let folders = [
-        std::env::var_os("PLURISCOPE_MODELS").map(PathBuf::from),
-        std::env::var_os("XDG_CACHE_HOME").map(|c| PathBuf::from(c).join("pluriscope/models")),
-        std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache/pluriscope/models")),
-    ];
-    folders.into_iter().flatten().find_map(|folder| {
-        fs::read_dir(folder).ok()?.filter_map(|e| e.ok().map(|e| e.path())).find(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-            name.contains("smollm2-135m-instruct") && name.ends_with(".gguf")
-        })
-    })
 }

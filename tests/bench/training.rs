@@ -13,6 +13,8 @@
 //! (VmHWM, Linux only) is its own; PLURISCOPE_BENCH_PART=train or =rollouts runs one alone. Two threads, like the script
 //! beside it. Figures mean something on a quiet machine only; those that were kept are in `LOG.md`.
 
+mod model;
+
 use pluriscope::{
     core::{Item, Message, Perspective, Prompt, Role, Sampler, TemplateRef},
     engine::{
@@ -34,8 +36,8 @@ use pluriscope::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
+    env,
+    path::Path,
     process::{self, ExitCode},
     sync::{Arc, mpsc},
     time::Instant,
@@ -65,7 +67,7 @@ fn main() -> Result<ExitCode> {
         println!("run it with `cargo bench --bench training`");
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(path) = find() else {
+    let Some(path) = model::smollm2() else {
         println!("skipped: SmolLM2-135M-Instruct is not here; run `pluriscope models fetch smollm2-135m`");
         return Ok(ExitCode::SUCCESS);
     };
@@ -243,19 +245,4 @@ fn write(path: &Path, rows: &[GenerateRow], batch: usize) -> Result<(f64, f64)> 
         }
     }
     Ok((tokens as f64 / start.elapsed().as_secs_f64(), tokens as f64 / count as f64))
-}
-
-/// The model file, where `pluriscope models fetch` puts it.
-fn find() -> Option<PathBuf> {
-    let home = env::var_os("HOME").map(PathBuf::from);
-    let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| Some(home?.join(".local/share")));
-    let folders =
-        [env::var_os("PLURISCOPE_MODELS").map(PathBuf::from), data.map(|d| d.join("pluriscope/models"))];
-    let below =
-        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let all = folders.into_iter().flatten().flat_map(below);
-    all.flat_map(|path| if path.is_dir() { below(path).collect() } else { vec![path] }).find(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        name.contains("smollm2-135m-instruct") && name.ends_with(".gguf")
-    })
 }

@@ -93,6 +93,9 @@ impl Soak {
             }
         }
         self.bench.state.quitting = false;
+        // What the bench writes down of what left the program is not the program's memory.
+        self.bench.copied.clear();
+        self.bench.wished.clear();
         self.bench.screen();
     }
 

@@ -61,6 +61,19 @@ fn the_short_run() {
     }
 }
 
+/// The good files, for the fuzzers to begin with: one folder for each target in the folder that is named.
+#[test]
+#[ignore = "writes files: PLURISCOPE_CORPUS=fuzz/corpus, see fuzz/run"]
+fn samples_for_the_fuzzers() {
+    let folder = std::path::PathBuf::from(std::env::var_os("PLURISCOPE_CORPUS").expect("PLURISCOPE_CORPUS"));
+    for (name, _) in TARGETS {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+        for (number, sample) in samples::of(name).into_iter().enumerate() {
+            std::fs::write(folder.join(name).join(format!("sample-{number}")), sample).unwrap();
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn no_parser_crashes_or_asks_for_too_much() {
