@@ -36,7 +36,7 @@ use pluriscope::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{
-    env,
+    env, fs,
     path::Path,
     process::{self, ExitCode},
     sync::{Arc, mpsc},
