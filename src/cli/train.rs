@@ -96,6 +96,9 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
     if args.word && method_id != TrainMethod::Sft {
         return misuse("--word is for sft: the other methods need their letter");
     }
+    if args.template.is_some() && method_id == TrainMethod::Judge {
+        return misuse("--template is not for judge: it learns the question of the consistency check");
+    }
     let located = match engine::locate(&engine::model_dirs(config), &assets.models, &config.model) {
         Ok(located) => located,
         Err(error) => return misuse(error),

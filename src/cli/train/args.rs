@@ -37,8 +37,8 @@ pub struct TrainArgs {
     /// Prompt template, in place of the method's own: `bare` and --word make the shortest rows
     #[arg(long, value_name = "NAME")]
     pub template: Option<String>,
-    /// For sft: learn the option's word alone, without the letter. A first course of several times as many rows in the
-    /// same time; go on from its adapter with --init and the method's own template
+    /// For sft: learn the option's word alone, without the letter. With --template bare a first course of nearly twice
+    /// as many rows in the same time; go on from its adapter with --init and the method's own template
     #[arg(long)]
     pub word: bool,
     /// Only the first N training rows

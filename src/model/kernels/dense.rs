@@ -225,7 +225,7 @@ impl<E: Element> Packed<E> {
     }
 
     /// `panels` times the rows `rows` of `x`; `write` gets the panel, the row and 16 outputs. `soon` hears of a large
-    /// product's outputs one pass before: they lie far apart, and to wait for each costs as much as a third of the pass.
+    /// product's outputs one pass before: they lie far apart, and waiting for each costs a twentieth of training's time.
     fn tiles(
         &self,
         isa: Isa,

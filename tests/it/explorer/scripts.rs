@@ -190,6 +190,21 @@ fn a_missing_model_is_offered_and_the_row_is_asked_for_again() {
 }
 
 #[test]
+fn what_failed_is_gone_once_it_is_asked_for_again() {
+    let mut bench = bench();
+    bench.press("/tradition<enter><enter><enter><right>w");
+    let row = bench.asked().remove(0);
+    let failed = |row| JobEvent::RowFailed { job: JobId(1), row, problem: "out of luck".into() };
+    bench.feed(Event::Job(failed(row.row)));
+    bench.feed(Event::Job(JobEvent::JobDone { job: JobId(1), finish: JobFinish::Done }));
+    assert_eq!(bench.state.live.all().count(), 1);
+    bench.press("w");
+    let again = bench.asked().remove(0);
+    assert!(bench.state.live.get(row.row).is_none());
+    assert_eq!(bench.state.live.all().map(|r| r.request.row).collect::<Vec<_>>(), [again.row]);
+}
+
+#[test]
 fn a_method_without_its_adapter_and_one_that_does_not_apply_say_so() {
     let mut bench = bench();
     bench.press("/65<enter><enter><enter><right><right><right>");

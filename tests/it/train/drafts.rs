@@ -55,10 +55,10 @@ fn answer(request: &Request, before: usize) -> Reply {
     }
 }
 
-struct Place(tempfile::TempDir);
+pub(super) struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new() -> Place {
+    pub(super) fn new() -> Place {
         let place = Place(tempfile::tempdir().unwrap());
         let base = place.path("base");
         fs::create_dir(&base).unwrap();
@@ -74,14 +74,28 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
         self.0.path().join(name)
     }
 
     fn train(&self, more: &[&str]) -> Output {
+        self.run("synthetic-cot", &[&["-o", "run", "--drafts", "2"], more].concat())
+    }
+
+    pub(super) fn run(&self, method: &str, more: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_pluriscope"))
-            .args(["train", "synthetic-cot", "--items", "items.jsonl", "--model", "base", "-o", "run"])
-            .args(["--drafts", "2", "--epochs", "1", "--rank", "2"])
+            .args([
+                "train",
+                method,
+                "--items",
+                "items.jsonl",
+                "--model",
+                "base",
+                "--epochs",
+                "1",
+                "--rank",
+                "2",
+            ])
             .args(more)
             .current_dir(self.0.path())
             .env("XDG_CONFIG_HOME", self.path("config"))
@@ -92,13 +106,13 @@ impl Place {
             .unwrap()
     }
 
-    fn json(&self, name: &str) -> Value {
+    pub(super) fn json(&self, name: &str) -> Value {
         serde_json::from_str(&fs::read_to_string(self.path(name)).unwrap()).unwrap()
     }
 }
 
 #[track_caller]
-fn words(output: &Output, code: i32) -> String {
+pub(super) fn words(output: &Output, code: i32) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(!said.contains(KEY));

@@ -8,6 +8,7 @@ mod logs;
 mod peft;
 mod runs;
 mod updates;
+mod word;
 
 use crate::model::tiny;
 use pluriscope::{
