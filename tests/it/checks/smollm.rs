@@ -3,12 +3,13 @@
 use super::{Bench, MODEL, reason, subject};
 use pluriscope::{
     core::{
-        Item, Perspective, Template,
-        check::{CheckId, Scoring, Settings, Subject, intervene::Intervention},
+        Item, Letter, Perspective, Sampler, Template, Trace,
+        check::{CheckId, Checker, Scoring, Settings, Subject, intervene::Intervention},
+        segment,
     },
     engine::EngineOptions,
     job::{
-        JobId,
+        Command, GenerateRow, JobEvent, JobId, RowId,
         checking::{InterveneRun, Routes},
     },
 };
@@ -69,6 +70,57 @@ fn a_second_look_costs_only_the_suffixes() {
     let (_, again) = bench.run(&subjects, &Settings::default(), &[CheckId::ProbabilityTrace], false);
     let (first, again) = (first.cost.forward_tokens, again.cost.forward_tokens);
     assert!(again * 2 < first && again > 0, "{first}, then {again}");
+}
+
+/// What was just written lies in the cache: only the answers after each step are read. Prints what it costs beside the
+/// generation, for `LOG.md`; ratios of time mean something on a quiet machine only.
+#[test]
+fn a_trace_that_was_just_written_is_not_read_again() {
+    let Some(bench) = Bench::cached() else { return };
+    for seed in 2..4 {
+        let (item, template) = (diary(), reason());
+        let row = GenerateRow {
+            row: RowId(seed),
+            prompt: template.render(&item).unwrap(),
+            item: Arc::clone(&item),
+            method: "zero-shot-cot".into(),
+            model: MODEL.to_owned(),
+            adapter: None,
+            template: template.reference.clone(),
+            sampler: Sampler { temperature: 0.7, max_tokens: 256, ..Sampler::default() },
+            seed,
+            sample: 0,
+        };
+        let begun = Instant::now();
+        assert!(bench.engine.send(Command::Generate { job: JobId(500 + seed), rows: vec![row] }));
+        let mut trace = None;
+        for event in bench.events.iter() {
+            match event {
+                JobEvent::RowDone { trace: done, .. } => trace = Some(done),
+                JobEvent::RowFailed { problem, .. } => panic!("{problem}"),
+                JobEvent::JobDone { job: JobId(job), .. } if job == 500 + seed => break,
+                _ => {}
+            }
+        }
+        let (trace, wrote) = (trace.unwrap(), begun.elapsed());
+        // The answer is what the check asks for; a rambling trace may have none.
+        let mut answered = Trace::clone(&trace);
+        answered.predicted_answer = trace.predicted_answer.or(Some(Letter::B));
+        let checker = Checker { model: MODEL.to_owned(), adapter: None };
+        let subject = Subject::new(item, Arc::new(answered), template, checker).unwrap();
+        let settings = Settings { scoring: Scoring::Words, ..Settings::default() };
+        let begun = Instant::now();
+        let (records, totals) = bench.run(&[subject], &settings, &[CheckId::ProbabilityTrace], false);
+        let (tokens, steps) = (trace.tokens.len(), segment::steps(&trace.cot).len());
+        let read = totals.cost.forward_tokens;
+        println!(
+            "{tokens} tokens in {steps} steps written in {wrote:?}; checked in {:?}, {read} tokens, {}",
+            begun.elapsed(),
+            records[0].verdict.word()
+        );
+        // Each step's end asks for three answers of a few tokens; none reads the prompt or the steps before.
+        assert!(read <= (steps + 1) * 3 * 8, "{read} tokens for {steps} steps");
+    }
 }
 
 #[test]
