@@ -4,8 +4,8 @@
 
 pub mod checking;
 
-use crate::core::{Finish, Item, MethodId, Prompt, Sampler, TemplateRef, Trace};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use crate::core::{AdapterRef, Finish, Item, MethodId, Prompt, Sampler, TemplateRef, Trace};
+use std::{sync::Arc, time::Duration};
 
 /// One request of the user; rows belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,13 +31,6 @@ pub struct GenerateRow {
     pub seed: u64,
     /// Which repetition this is, from 0.
     pub sample: u32,
-}
-
-/// An adapter by name (as stored in traces) and folder.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AdapterRef {
-    pub name: String,
-    pub path: PathBuf,
 }
 
 /// A position whose next-token distribution is asked for: letter and word scores of the checks.

@@ -19,11 +19,11 @@ use super::{
 };
 use crate::{
     core::{
-        Item, Loc, Method, Template, Trace,
+        AdapterRef, Adapters, Item, Loc, Method, Template, Trace,
         corpus::{BadLine, Corpus, LoadProgress},
         query::{Query, Selection, Test},
     },
-    job::{AdapterRef, ModelReport, checking::InterveneRun},
+    job::{ModelReport, checking::InterveneRun},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -31,8 +31,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 #[derive(Clone, Debug)]
 pub struct RunnableMethod {
     pub method: Method,
-    /// The adapter's folder, where it was found.
-    pub adapter: Option<AdapterRef>,
+    /// The adapters that were found.
+    pub adapters: Adapters,
     /// Whether a methods file declares it, or only a trace names it.
     pub declared: bool,
 }

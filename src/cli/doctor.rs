@@ -5,7 +5,7 @@ use crate::{
     app::keymap::Keymap,
     config::Config,
     runtime::open::{bundled_folder, depth},
-    store::{Library, assets::find_adapter, models::ModelRef},
+    store::{Library, assets::find_adapters, models::ModelRef},
 };
 use clap::Args;
 use color_eyre::eyre::Result;
@@ -118,7 +118,7 @@ fn examine(config: &Config) -> Vec<Finding> {
         Ok(assets) => {
             let adapters = config.adapters_dir();
             let (have, lack): (Vec<_>, Vec<_>) = assets.methods.iter().filter(|m| m.trained).partition(|m| {
-                find_adapter(m, m.model.as_deref().unwrap_or(&config.model), &adapters).is_some()
+                find_adapters(m, m.model.as_deref().unwrap_or(&config.model), &adapters).any()
             });
             let ids = |methods: Vec<&crate::core::Method>| {
                 methods.iter().map(|m| m.id.0.clone()).collect::<Vec<_>>().join(", ")

@@ -2,13 +2,12 @@
 
 use crate::{
     config::Config,
-    core::Item,
+    core::{AdapterRef, Item},
     engine::{
         LoadError,
         local::{LocalModels, Located},
         remote::{ChatFormat, Key, ServerModel},
     },
-    job::AdapterRef,
     model::{LoadOptions, gguf::Gguf, tokenizer::TextTokenizer},
     store::{
         Context, Format,
@@ -199,7 +198,7 @@ pub fn read_items(files: &[PathBuf], format: Option<Format>, split: Option<&str>
 pub fn model_and_adapter(name: &str, config: &Config) -> Result<(String, Option<AdapterRef>)> {
     let Some((model, adapter)) = name.rsplit_once('+') else { return Ok((name.to_owned(), None)) };
     match named_adapter(adapter, model, &config.adapters_dir()) {
-        Some(found) => Ok((model.to_owned(), Some(AdapterRef { name: found.name, path: found.path }))),
+        Some(found) => Ok((model.to_owned(), Some(found))),
         None => Err(failure(format_args!("there is no adapter `{adapter}` for {model}"))),
     }
 }

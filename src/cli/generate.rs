@@ -7,12 +7,15 @@ mod run;
 use super::engine::{self, misuse};
 use crate::{
     config::Config,
-    core::{Item, Method, Sampler, TemplateRef, check::Scoring, prompt::TemplateError, seed::row_seed},
+    core::{
+        AdapterRef, Adapters, Item, Method, Sampler, TemplateRef, check::Scoring, prompt::TemplateError,
+        seed::row_seed,
+    },
     engine::EngineOptions,
-    job::{AdapterRef, GenerateRow, RowId},
+    job::{GenerateRow, RowId},
     store::{
         Format,
-        assets::{Assets, find_adapter},
+        assets::{Assets, find_adapters},
     },
 };
 use clap::Args;
@@ -179,7 +182,7 @@ fn paths(files: &[PathBuf]) -> String {
 struct Column<'a> {
     method: &'a Method,
     model: String,
-    adapter: Option<AdapterRef>,
+    adapters: Adapters,
     sampler: Sampler,
     template: &'a crate::core::Template,
 }
@@ -198,10 +201,13 @@ fn columns<'a>(
                 name: path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
                 path: path.clone(),
             });
-            let found = || find_adapter(method, &model, &config.adapters_dir());
+            let adapters = match given {
+                Some(given) => Adapters { general: Some(given), survey: None },
+                None => find_adapters(method, &model, &config.adapters_dir()),
+            };
             Ok(Column {
                 method,
-                adapter: given.or_else(|| found().map(|f| AdapterRef { name: f.name, path: f.path })),
+                adapters,
                 model,
                 sampler: args.sampling.over(&method.sampler),
                 template: assets.template(method).ok_or_else(|| {
@@ -229,7 +235,8 @@ fn plan(
                 report.not_applicable += args.samples as usize;
                 continue;
             }
-            if method.trained && column.adapter.is_none() {
+            let adapter = column.adapters.of(item.perspective.kind);
+            if method.trained && adapter.is_none() {
                 *report.without_adapter.entry(method.id.0.clone()).or_default() += args.samples as usize;
                 continue;
             }
@@ -253,7 +260,7 @@ fn plan(
                     item: Arc::clone(item),
                     method: method.id.clone(),
                     model: column.model.clone(),
-                    adapter: column.adapter.clone(),
+                    adapter: adapter.cloned(),
                     template,
                     prompt: prompt.clone(),
                     sampler: column.sampler.clone(),

@@ -3,12 +3,12 @@
 use super::engine::{self, misuse};
 use crate::{
     config::Config,
-    core::{Finish, Item, Method, Trace},
+    core::{AdapterRef, Finish, Item, Trace},
     engine::{Engine, EngineOptions, ModelProvider},
-    job::{AdapterRef, Command, GenerateRow, JobEvent, JobId, RowId},
+    job::{Command, GenerateRow, JobEvent, JobId, RowId},
     store::{
         Context,
-        assets::{Assets, find_adapter},
+        assets::{Assets, find_adapters, named_adapter},
         detect, source,
     },
 };
@@ -211,11 +211,9 @@ pub fn adapter(
         return Err(format!("its adapter `{name}` is a path, not a name"));
     }
     let of_method = assets.methods.iter().find(|m| m.id == trace.method);
-    let named =
-        |m: &Method| find_adapter(&Method { adapter: Some(name.to_owned()), ..m.clone() }, model, &dir);
     of_method
-        .and_then(|m| find_adapter(m, model, &dir).filter(|f| f.name == name).or_else(|| named(m)))
-        .map(|found| AdapterRef { name: found.name, path: found.path })
+        .and_then(|m| find_adapters(m, model, &dir).named(name).cloned())
+        .or_else(|| named_adapter(name, model, &dir))
         .ok_or_else(|| format!("its adapter `{name}` is not in {}", dir.display()))
 }
 

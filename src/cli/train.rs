@@ -4,6 +4,7 @@ mod args;
 mod drafts;
 mod rollouts;
 mod show;
+mod shrink;
 mod verl;
 mod writer;
 
@@ -57,6 +58,7 @@ pub struct TrainCommand {
 #[derive(Clone, Debug, Subcommand)]
 enum Other {
     Guard(GuardArgs),
+    Shrink(shrink::ShrinkArgs),
     Verl(verl::VerlArgs),
 }
 
@@ -64,6 +66,7 @@ enum Other {
 pub fn run(command: TrainCommand, config: &Config) -> Result<ExitCode> {
     match command.other {
         Some(Other::Guard(args)) => guard::run(args, config),
+        Some(Other::Shrink(args)) => shrink::run(&args, config),
         Some(Other::Verl(args)) => verl::run(&args, config),
         None => adapter(command.method, config),
     }
@@ -337,7 +340,9 @@ mod tests {
         let method = parse("pluriscope train rlvr --items a.jsonl --steps 3 -o runs/rlvr").unwrap();
         let Command::Train(method) = method else { panic!() };
         assert!(method.other.is_none() && method.method.method.is_some());
-        for line in ["train guard --data d -o o", "train verl --items a.jsonl -o o"] {
+        for line in
+            ["train guard --data d -o o", "train shrink --adapter a -o o", "train verl --items a.jsonl -o o"]
+        {
             let Command::Train(other) = parse(&format!("pluriscope {line}")).unwrap() else { panic!() };
             assert!(other.other.is_some(), "{line}");
         }

@@ -2,7 +2,7 @@
 
 use super::{Item, Kind, Sampler};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 /// A method's id, `zero-shot-cot`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,6 +18,41 @@ impl fmt::Display for MethodId {
 impl From<&str> for MethodId {
     fn from(id: &str) -> Self {
         MethodId(id.to_owned())
+    }
+}
+
+/// An adapter by name (as stored in traces) and folder.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AdapterRef {
+    pub name: String,
+    pub path: PathBuf,
+}
+
+/// The adapters of a method. What was trained on values knows nothing of surveys, so a method may have another
+/// for these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adapters {
+    /// For every item that has no better one.
+    pub general: Option<AdapterRef>,
+    /// For demographic perspectives.
+    pub survey: Option<AdapterRef>,
+}
+
+impl Adapters {
+    /// The one for items seen from a perspective of `kind`.
+    pub fn of(&self, kind: Kind) -> Option<&AdapterRef> {
+        let own = self.survey.as_ref().filter(|_| kind == Kind::Demographic);
+        own.or(self.general.as_ref())
+    }
+
+    /// The one that a trace names.
+    pub fn named(&self, name: &str) -> Option<&AdapterRef> {
+        [&self.general, &self.survey].into_iter().flatten().find(|adapter| adapter.name == name)
+    }
+
+    /// Whether there is any.
+    pub fn any(&self) -> bool {
+        self.general.is_some() || self.survey.is_some()
     }
 }
 

@@ -28,7 +28,7 @@ pub use answer::{Answer, AnswerRule, parse_answer};
 pub use corpus::{Corpus, CorpusBuilder, ItemIx, Loc, MethodIx, Outcome, PerspectiveIx, TraceIx};
 pub use item::{Choice, Item, ItemId};
 pub use letter::Letter;
-pub use method::{Method, MethodId};
+pub use method::{AdapterRef, Adapters, Method, MethodId};
 pub use perspective::{Kind, Perspective};
 pub use prompt::{Message, Prompt, Role, Template, TemplateRef};
 pub use sampler::Sampler;

@@ -7,8 +7,8 @@ use super::{
     writing::{Advance, Writing},
 };
 use crate::{
-    core::{Finish, Trace},
-    job::{AdapterRef, ContinuationScore, GenerateRow, JobId, RowId, ScoreRow},
+    core::{AdapterRef, Finish, Trace},
+    job::{ContinuationScore, GenerateRow, JobId, RowId, ScoreRow},
     model::{AdapterIx, ForwardRow, LanguageModel, Want},
 };
 use std::{collections::HashMap, ops::Range, path::PathBuf, sync::Arc, time::Instant};

@@ -7,10 +7,9 @@ use super::{
     worker::{Engine, EngineOptions},
 };
 use crate::{
-    core::{Finish, Item, Perspective, Prompt, Sampler, TemplateRef, Trace},
+    core::{AdapterRef, Finish, Item, Perspective, Prompt, Sampler, TemplateRef, Trace},
     job::{
-        AdapterRef, Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobFinish, JobId, RowId,
-        ScoreRow,
+        Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobFinish, JobId, RowId, ScoreRow,
     },
     model::LanguageModel,
 };

@@ -4,11 +4,9 @@
 //! [`CheckRun::start`] and [`CheckRun::on`] hand out, feeds every [`JobEvent`] back, and keeps the records. Nothing
 //! here runs a model or waits.
 
-use super::{
-    AdapterRef, Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobId, RowId, ScoreRow,
-};
+use super::{Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobId, RowId, ScoreRow};
 use crate::core::{
-    Finish,
+    AdapterRef, Finish,
     check::{
         self, Ask, CheckId, Query, Reason, Record, Reply, Round, Scores, Settings, Subject, Verdict, Who,
         intervene::{self, Comparison, Intervention},

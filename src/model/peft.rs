@@ -11,14 +11,9 @@ use super::{
     weights::WeightSource,
 };
 use regex::Regex;
-use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// The projections that may have an adapter: PEFT name, stacked layer, and part within it.
 pub const TARGETS: [(&str, Projection); 7] = [
@@ -154,35 +149,6 @@ pub fn dimensions(config: &Config, target: &str) -> (usize, usize) {
         "mlp.down_proj" => (config.intermediate, config.hidden),
         _ => (config.hidden, config.intermediate),
     }
-}
-
-/// Writes an adapter: `tensors` are `[rank, in]` or `[out, rank]` by their full PEFT names.
-pub fn save(
-    folder: &Path,
-    config: &LoraConfig,
-    tensors: &BTreeMap<String, ([usize; 2], Vec<f32>)>,
-) -> Result<(), ModelError> {
-    fs::create_dir_all(folder).map_err(ModelError::io(folder))?;
-    let text = serde_json::to_string_pretty(config).map_err(|e| adapter_error(folder, e.to_string()))?;
-    let path = folder.join("adapter_config.json");
-    fs::write(&path, text).map_err(ModelError::io(&path))?;
-    let bytes: Vec<_> = tensors
-        .iter()
-        .map(|(name, (shape, values))| {
-            (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
-        })
-        .collect();
-    let views = bytes
-        .iter()
-        .map(|(name, shape, data)| Ok((*name, TensorView::new(Dtype::F32, shape.to_vec(), data)?)))
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
-    // PEFT looks for this note.
-    let note = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let data = views
-        .and_then(|views| safetensors::serialize(views, Some(note)))
-        .map_err(|e| adapter_error(folder, e.to_string()))?;
-    let path = folder.join("adapter_model.safetensors");
-    fs::write(&path, data).map_err(ModelError::io(&path))
 }
 
 /// Loads an adapter for a model of these dimensions.

@@ -10,8 +10,7 @@ use crate::{
     },
     cli::engine::assets,
     config::Config,
-    job::AdapterRef,
-    store::assets::{Assets, find_adapter, named_adapter},
+    store::assets::{Assets, find_adapters, named_adapter},
     ui::Depth,
 };
 use color_eyre::eyre::{Result, WrapErr};
@@ -74,7 +73,7 @@ pub fn open(config: Config, options: OpenOptions, depth: Depth) -> Result<Sessio
         title: if bundled { "bundled corpus".to_owned() } else { title(&paths) },
         model: config.model.clone(),
         judge: named_adapter("judge", &config.model, &config.adapters_dir())
-            .map(|found| (config.model.clone(), AdapterRef { name: found.name, path: found.path })),
+            .map(|found| (config.model.clone(), found)),
         seed: options.seed.unwrap_or_else(clock_seed),
         theme: options.theme.or_else(|| config.theme.clone()).unwrap_or_else(|| "dark".to_owned()),
         mouse: config.mouse,
@@ -108,9 +107,8 @@ fn runnable(assets: &Assets, config: &Config) -> Vec<RunnableMethod> {
         .iter()
         .map(|method| {
             let model = method.model.as_deref().unwrap_or(&config.model);
-            let adapter = find_adapter(method, model, &adapters)
-                .map(|found| AdapterRef { name: found.name, path: found.path });
-            RunnableMethod { method: method.clone(), adapter, declared: true }
+            let adapters = find_adapters(method, model, &adapters);
+            RunnableMethod { method: method.clone(), adapters, declared: true }
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 //! The user's live in one folder: `methods.toml`, `models.toml`, `prompts/*.toml`. Reads files, writes none.
 
 use super::models::{self, ModelEntry};
-use crate::core::{Method, MethodId, Template, method};
+use crate::core::{AdapterRef, Adapters, Method, MethodId, Template, method};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -162,39 +162,37 @@ impl Assets {
     }
 }
 
-/// An adapter as its method finds it: the name kept in traces, and the folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundAdapter {
-    pub name: String,
-    pub path: PathBuf,
-}
-
-/// The adapter of `method` for `model`: the folder that it names, else one of its name (or the method's id) in
-/// `adapters`, first those trained for this very model, else a shipped one for this model. A folder counts if it
-/// has an `adapter_config.json`.
-pub fn find_adapter(method: &Method, model: &str, adapters: &Path) -> Option<FoundAdapter> {
+/// The adapters of `method` for `model`: the folder that it names, else one of its name (or the method's id) in
+/// `adapters`, first those trained for this very model, else a shipped one for this model; for surveys the one of
+/// this name and `-survey`. A folder counts if it has an `adapter_config.json`.
+pub fn find_adapters(method: &Method, model: &str, adapters: &Path) -> Adapters {
     let name = match (&method.adapter, method.trained) {
-        (Some(name), _) => name.clone(),
-        (None, true) => method.id.0.clone(),
-        (None, false) => return None,
+        (Some(name), _) => name,
+        (None, true) => &method.id.0,
+        (None, false) => return Adapters::default(),
     };
-    named_adapter(&name, model, adapters)
+    // A server's adapters are names, and what is not asked for cannot be found missing.
+    let survey = (!model.starts_with("openai:")).then(|| format!("{name}-survey"));
+    Adapters {
+        general: named_adapter(name, model, adapters),
+        survey: survey.and_then(|name| named_adapter(&name, model, adapters)),
+    }
 }
 
 /// The adapter of this name for `model`: a folder itself, one in the adapters folder, or one that is shipped.
-pub fn named_adapter(name: &str, model: &str, adapters: &Path) -> Option<FoundAdapter> {
+pub fn named_adapter(name: &str, model: &str, adapters: &Path) -> Option<AdapterRef> {
     if model.starts_with("openai:") {
         // A server holds its adapters itself, each under a name like a model's.
         let name =
             Path::new(name).file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned());
-        return Some(FoundAdapter { path: PathBuf::from(&name), name });
+        return Some(AdapterRef { path: PathBuf::from(&name), name });
     }
     let model = models::folder_name(model);
     let own = [PathBuf::from(name), adapters.join(&model).join(name), adapters.join(name)];
     let shipped = shipped_adapters().into_iter().map(|folder| folder.join(&model).join(name));
     let path = own.into_iter().chain(shipped).find(|p| p.join("adapter_config.json").is_file())?;
     let name = path.file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned());
-    Some(FoundAdapter { name, path })
+    Some(AdapterRef { name, path })
 }
 
 /// Folders of adapters that came with the program: beside it, or in the checkout that it was built in.
@@ -248,7 +246,7 @@ fn read_if_there(path: &Path) -> Result<Option<String>, AssetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Item, Perspective};
+    use crate::core::{Item, Kind, Perspective};
 
     #[test]
     fn the_shipped_assets_hold_together() {
@@ -275,10 +273,17 @@ mod tests {
         let assets = Assets::load(Some(folder.path()), None).unwrap();
         let chosen = assets.choose(&["new".to_owned(), "sft".to_owned()]).unwrap();
         assert_eq!(chosen[1].title, "mine");
-        let found = find_adapter(chosen[1], "smollm2-135m", Path::new("nowhere")).unwrap();
-        assert_eq!((found.name.as_str(), found.path), ("mine", folder.path().join("mine")));
+        let found = find_adapters(chosen[1], "smollm2-135m", Path::new("nowhere"));
+        let mine = AdapterRef { name: "mine".to_owned(), path: folder.path().join("mine") };
+        assert_eq!((found.of(Kind::Duty), found.of(Kind::Demographic)), (Some(&mine), Some(&mine)));
         let trained = assets.choose(&["rlvr".to_owned()]).unwrap()[0];
-        assert_eq!(find_adapter(trained, "another-model", folder.path()), None);
+        assert!(!find_adapters(trained, "another-model", folder.path()).any());
+        // One for surveys goes before the general one, on surveys.
+        fs::create_dir(folder.path().join("mine-survey")).unwrap();
+        fs::write(folder.path().join("mine-survey/adapter_config.json"), "{}").unwrap();
+        let found = find_adapters(chosen[1], "smollm2-135m", Path::new("nowhere"));
+        assert_eq!(found.of(Kind::Duty), Some(&mine));
+        assert_eq!(found.of(Kind::Demographic).unwrap().name, "mine-survey");
     }
 
     #[test]

@@ -96,16 +96,22 @@ pub struct Frozen {
 impl Frozen {
     /// Reads a `.gguf` file (weights are dequantised) or a folder of safetensors.
     pub fn load(path: &Path) -> Result<Frozen, TrainError> {
+        let config = Frozen::config(path)?;
         if path.is_dir() {
-            let file = path.join("config.json");
-            let text = fs::read_to_string(&file).map_err(TrainError::io(&file))?;
-            let config = Config::from_json(&text, &file)?;
             Frozen::read(&mut SafetensorsFolder::open(path)?, config)
         } else {
-            let mut gguf = Gguf::open(path)?;
-            let config = gguf.config().clone();
-            Frozen::read(&mut gguf, config)
+            Frozen::read(&mut Gguf::open(path)?, config)
         }
+    }
+
+    /// The dimensions of a model file or folder, without its weights.
+    pub fn config(path: &Path) -> Result<Config, TrainError> {
+        if !path.is_dir() {
+            return Ok(Gguf::open(path)?.config().clone());
+        }
+        let file = path.join("config.json");
+        let text = fs::read_to_string(&file).map_err(TrainError::io(&file))?;
+        Ok(Config::from_json(&text, &file)?)
     }
 
     /// Reads all tensors of `source`.

@@ -14,6 +14,7 @@
 //! | [`grpo_loss`] | GRPO and its variants as pure functions |
 //! | [`rationale`] | gates and choice of synthetic rationales |
 //! | [`sft`] | supervised fine-tuning |
+//! | `shrink` | an adapter of a lower rank |
 //! | [`memory`] | buffers that stay with the process |
 //! | [`checkpoint`] | the state of a run on disk |
 //! | [`event_log`] | TensorBoard files, written and read |
@@ -43,5 +44,6 @@ pub mod rationale;
 pub mod rows;
 pub mod runs;
 pub mod sft;
+mod shrink;
 
 pub use error::TrainError;

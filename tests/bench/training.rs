@@ -16,12 +16,12 @@
 mod model;
 
 use pluriscope::{
-    core::{Item, Message, Perspective, Prompt, Role, Sampler, TemplateRef},
+    core::{AdapterRef, Item, Message, Perspective, Prompt, Role, Sampler, TemplateRef},
     engine::{
         Engine, EngineOptions,
         local::{LocalModels, Located},
     },
-    job::{AdapterRef, Command, GenerateRow, JobEvent, JobId, RowId},
+    job::{Command, GenerateRow, JobEvent, JobId, RowId},
     model::LoadOptions,
     train::{
         batch::{Batch, Example},

@@ -8,7 +8,7 @@ use crate::app::{
 };
 use crate::{
     core::{
-        Letter,
+        Kind, Letter,
         corpus::{ItemIx, Outcome, TraceEntry, TraceIx},
     },
     job::RowId,
@@ -68,9 +68,18 @@ pub fn cell(state: &State, item: ItemIx, method: usize) -> Cell<'_> {
 
 /// Whether a method can mean anything on an item.
 pub fn applies(state: &State, item: ItemIx, runnable: &RunnableMethod) -> bool {
-    let perspective =
-        state.corpus.item(item).and_then(|i| i.perspective()).and_then(|p| state.corpus.perspective(p));
-    perspective.is_none_or(|p| runnable.method.applies(p.kind, state.corpus.dataset(item)))
+    kind(state, item).is_none_or(|kind| runnable.method.applies(kind, state.corpus.dataset(item)))
+}
+
+fn kind(state: &State, item: ItemIx) -> Option<Kind> {
+    let perspective = state.corpus.item(item).and_then(|i| i.perspective());
+    perspective.and_then(|p| state.corpus.perspective(p)).map(|p| p.kind)
+}
+
+/// Whether a trained method has no adapter for such an item.
+pub fn lacks_adapter(state: &State, item: ItemIx, runnable: &RunnableMethod) -> bool {
+    let kind = kind(state, item).unwrap_or(Kind::Value);
+    runnable.method.trained && runnable.adapters.of(kind).is_none()
 }
 
 fn not_run<'a>(state: &State, item: ItemIx, runnable: &RunnableMethod) -> Cell<'a> {
@@ -79,7 +88,7 @@ fn not_run<'a>(state: &State, item: ItemIx, runnable: &RunnableMethod) -> Cell<'
     }
     let why_not = if !runnable.declared {
         Some("known from traces only: no methods file declares it")
-    } else if runnable.method.trained && runnable.adapter.is_none() {
+    } else if lacks_adapter(state, item, runnable) {
         Some("needs its trained adapter, which is not here")
     } else {
         None

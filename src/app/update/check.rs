@@ -104,8 +104,9 @@ pub fn prepare(
     };
     // The writer itself where it is the model in use; otherwise the verdict says that another model was asked.
     let model = state.model_reference.clone();
-    let adapter =
-        method.and_then(|m| m.adapter.clone()).filter(|_| trace.model == model && trace.adapter.is_some());
+    let adapter = method
+        .zip(trace.adapter.as_deref().filter(|_| trace.model == model))
+        .and_then(|(m, name)| m.adapters.named(name).cloned());
     let checker = Checker { model: model.clone(), adapter: adapter.as_ref().map(|a| a.name.clone()) };
     let scoring = if item.is_value() { Scoring::Words } else { Scoring::Letters };
     let subject =

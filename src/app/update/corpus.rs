@@ -10,7 +10,7 @@ use crate::{
         state::{Load, RunnableMethod, State},
     },
     core::{
-        Method, Sampler,
+        Adapters, Method, Sampler,
         corpus::{BadLine, LoadProgress, Loc, Marks},
         query::{Order, Query},
     },
@@ -58,7 +58,7 @@ fn add_columns(state: &mut State) {
             kinds: Vec::new(),
             datasets: Vec::new(),
         };
-        state.methods.push(RunnableMethod { method, adapter: None, declared: false });
+        state.methods.push(RunnableMethod { method, adapters: Adapters::default(), declared: false });
     }
 }
 

@@ -262,7 +262,7 @@ fn start(state: &mut State, effects: &mut Vec<Effect>) {
 /// Whether a method can be written here and now; a trained one needs its adapter.
 fn runs(state: &State, item: ItemIx, column: usize) -> bool {
     state.methods.get(column).is_some_and(|m| {
-        m.declared && (m.adapter.is_some() || !m.method.trained) && columns::applies(state, item, m)
+        m.declared && !columns::lacks_adapter(state, item, m) && columns::applies(state, item, m)
     })
 }
 

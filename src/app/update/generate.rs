@@ -136,7 +136,7 @@ fn request(
         item: Arc::clone(item),
         method: spec.id.clone(),
         model: spec.model.clone().unwrap_or_else(|| state.model_reference.clone()),
-        adapter: method.adapter.clone(),
+        adapter: method.adapters.of(item.perspective.kind).cloned(),
         template,
         prompt,
         sampler: spec.sampler.clone(),

@@ -5,10 +5,10 @@ use crate::{
     cli::{engine, replay},
     config::Config,
     core::{
-        Item, ItemId, Template, Trace,
+        AdapterRef, Item, ItemId, Template, Trace,
         check::{Checker, Subject, partner::Pool},
     },
-    job::{AdapterRef, checking::Routes},
+    job::checking::Routes,
     store::{Context, assets::Assets, detect, models::ModelRef, source},
 };
 use color_eyre::eyre::{Result, WrapErr};

@@ -4,11 +4,11 @@
 
 use crate::{
     core::{
-        Item, Prompt, Trace,
+        AdapterRef, Item, Prompt, Trace,
         check::{Distribution, Scoring, readout::readout},
         metric::distribution::{FIELD, SCORING},
     },
-    job::{AdapterRef, Continuation, ContinuationScore, GenerateRow, RowId, ScoreRow},
+    job::{Continuation, ContinuationScore, GenerateRow, RowId, ScoreRow},
 };
 use std::sync::Arc;
 

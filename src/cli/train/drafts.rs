@@ -8,10 +8,9 @@ use crate::{
     cli::engine,
     config::Config,
     core::{
-        Finish, Item, ItemId, Sampler, Template, TemplateRef, Trace,
+        AdapterRef, Finish, Item, ItemId, Sampler, Template, TemplateRef, Trace,
         check::{consistency, judge_letter, judge_prompt},
     },
-    job::AdapterRef,
     store::export,
     train::{
         TrainError,

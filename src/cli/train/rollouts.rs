@@ -2,8 +2,7 @@
 
 use super::writer::{Asked, Writer};
 use crate::{
-    core::{Finish, Item, Sampler, Template},
-    job::AdapterRef,
+    core::{AdapterRef, Finish, Item, Sampler, Template},
     train::{
         TrainError,
         grpo::{Policy, Request, Rollout},

@@ -3,11 +3,9 @@
 use crate::{
     cli::engine,
     config::Config,
-    core::{Item, Method, Prompt, Sampler, Template, TemplateRef, Trace, seed::row_seed},
+    core::{AdapterRef, Item, Method, Prompt, Sampler, Template, TemplateRef, Trace, seed::row_seed},
     engine::{Engine, EngineHandle, EngineOptions},
-    job::{
-        AdapterRef, Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobId, RowId, ScoreRow,
-    },
+    job::{Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobId, RowId, ScoreRow},
     store::models::ModelEntry,
     train::TrainError,
 };

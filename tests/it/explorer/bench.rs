@@ -10,7 +10,7 @@ use pluriscope::{
         update,
     },
     core::{
-        Corpus, Item, Letter, Loc, Perspective, Template, Trace,
+        Adapters, Corpus, Item, Letter, Loc, Perspective, Template, Trace,
         corpus::LoadProgress,
         method::parse_methods,
         metric::{chart::charts, sheet::sheets},
@@ -48,7 +48,7 @@ impl Bench {
         let methods = parse_methods(include_str!("../../../assets/methods.toml")).unwrap();
         let methods = methods
             .into_iter()
-            .map(|method| RunnableMethod { method, adapter: None, declared: true })
+            .map(|method| RunnableMethod { method, adapters: Adapters::default(), declared: true })
             .collect();
         let mut templates = HashMap::new();
         for (id, text) in [

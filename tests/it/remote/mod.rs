@@ -4,15 +4,14 @@ mod cli;
 pub mod server;
 
 use pluriscope::{
-    core::{Finish, Item, Message, Perspective, Prompt, Role, Sampler, TemplateRef, Trace},
+    core::{AdapterRef, Finish, Item, Message, Perspective, Prompt, Role, Sampler, TemplateRef, Trace},
     engine::{
         Engine, EngineHandle, EngineOptions, LoadError,
         local::LocalModels,
         remote::{ChatFormat, Key, RemoteOptions, ServerModel},
     },
     job::{
-        AdapterRef, Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobFinish, JobId, RowId,
-        ScoreRow,
+        Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobFinish, JobId, RowId, ScoreRow,
     },
     model::LoadOptions,
 };
