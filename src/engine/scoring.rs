@@ -7,7 +7,7 @@ use crate::{
     model::{AdapterIx, LanguageModel, Want},
 };
 
-/// Positions whose scores are read are run this many at a time: their logits are large.
+/// From the first position whose scores are read, at most so many are run at a time: logits are large.
 const READ_CHUNK: usize = 64;
 
 /// A row that is being scored.
@@ -112,19 +112,13 @@ impl<S> Scoring<S> {
             if from >= to {
                 continue;
             }
-            let mut reads = run.branch.reads.iter().map(|r| r.position).filter(|&p| p >= from);
-            let first = reads.clone().min().unwrap_or(usize::MAX);
+            let reads = run.branch.reads.iter().map(|r| r.position).filter(|&p| p >= from);
+            let first = reads.min().unwrap_or(usize::MAX);
             let want = if first >= to {
                 Want::None
-            } else if reads.all(|p| p + 1 == to) {
-                Want::Last
-            } else if first > from + READ_CHUNK {
-                // Run what nobody reads first, so that the logits are few.
-                to = first;
-                Want::None
             } else {
-                to = to.min(from + READ_CHUNK);
-                Want::All
+                to = to.min(first + READ_CHUNK);
+                Want::Tail(to - first)
             };
             budget -= to - from;
             out.push(Piece { branch: i, from, to, want });
@@ -143,11 +137,7 @@ impl<S> Scoring<S> {
     /// Reads what the plan wants off the logits of `piece`, `[positions × vocabulary]`.
     pub fn read(&mut self, piece: Piece, logits: &[f32], vocabulary: usize) {
         self.forward_tokens += piece.to - piece.from;
-        let first = match piece.want {
-            Want::None => return,
-            Want::Last => piece.to - 1,
-            Want::All => piece.from,
-        };
+        let first = piece.from + piece.want.positions(piece.to - piece.from).start;
         let reads = &self.branches[piece.branch].branch.reads;
         for (offset, scores) in logits.chunks_exact(vocabulary).enumerate() {
             let mut here = reads.iter().filter(|r| r.position == first + offset).peekable();

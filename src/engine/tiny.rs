@@ -6,7 +6,7 @@
 use super::{LoadError, LoadProgress, ModelProvider};
 use crate::{
     core::{Message, Prompt, Role},
-    model::{AdapterIx, ForwardRow, LanguageModel, ModelInfo, Want},
+    model::{AdapterIx, ForwardRow, LanguageModel, ModelInfo},
 };
 use std::{
     collections::HashMap,
@@ -145,12 +145,7 @@ impl LanguageModel for Tiny {
                     return Err(TinyError("will not read this".to_owned()));
                 }
                 row.sequence.push(token);
-                let wanted = match row.want {
-                    Want::None => false,
-                    Want::Last => i + 1 == row.tokens.len(),
-                    Want::All => true,
-                };
-                if wanted {
+                if row.want.positions(row.tokens.len()).contains(&i) {
                     logits.extend(self.scores(row.sequence, row.adapter));
                 }
             }

@@ -1,7 +1,7 @@
 //! [`Model`]: a loaded model that runs on this machine.
 
 use super::{
-    AdapterIx, ForwardRow, LanguageModel, ModelInfo, Want,
+    AdapterIx, ForwardRow, LanguageModel, ModelInfo,
     attention::{CachedAttention, CachedRow},
     cache::{CacheShape, Sequence},
     chat::ChatTemplate,
@@ -116,11 +116,8 @@ impl Model {
             let row = &rows[index];
             let start = tokens.len();
             tokens.extend_from_slice(&row.tokens[first..first + count]);
-            match row.want {
-                Want::All => wanted.extend((start..start + count).map(|at| (index, at))),
-                Want::Last if first + count == row.tokens.len() => wanted.push((index, start + count - 1)),
-                Want::Last | Want::None => {}
-            }
+            let here = row.want.positions(row.tokens.len()).start.max(first)..first + count;
+            wanted.extend(here.map(|at| (index, at - first + start)));
             if let Some(adapter) = row.adapter {
                 match groups.iter_mut().find(|(a, _)| *a == adapter) {
                     Some((_, rows)) => rows.extend(start..start + count),

@@ -55,7 +55,22 @@ pub struct AdapterIx(pub u32);
 pub enum Want {
     None,
     Last,
+    /// The last so many.
+    Tail(usize),
     All,
+}
+
+impl Want {
+    /// These positions of `len` new tokens.
+    pub fn positions(self, len: usize) -> std::ops::Range<usize> {
+        let tail = match self {
+            Want::None => 0,
+            Want::Last => 1,
+            Want::Tail(tail) => tail,
+            Want::All => len,
+        };
+        len.saturating_sub(tail)..len
+    }
 }
 
 /// One row of a batch: new tokens at the end of a sequence.
