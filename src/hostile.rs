@@ -1,14 +1,27 @@
-//! Every parser of files and replies, one function each: any bytes in, nothing out.
+//! Parsers of files, replies and lines that others write, one function each: any bytes in, nothing out.
 //!
 //! What fuzzers call, those of `fuzz/` and the short run in the tests. None of them may crash, ask for memory that the
-//! bytes do not justify, or touch a path that the bytes name.
+//! bytes do not justify, or touch a path that the bytes name. Not among them are labels that other tools export, the small
+//! files beside weights (`generation_config.json`, `tokenizer_config.json`), and what this program alone writes (checkpoints
+//! of training, indexes, the library).
 
 use crate::{
     app::{Keymap, demo},
-    core::{Item, Perspective, Template, annotation::rubric::Rubric, method, safety::classifier::Classifier},
+    config::{BaseDirs, Config, ConfigArgs},
+    core::{
+        Item, Message, Perspective, Prompt, Role, Template,
+        annotation::rubric::Rubric,
+        check::{CheckId, overview::overview},
+        method,
+        query::Query,
+        safety::classifier::Classifier,
+    },
     engine::remote::{chat, logprobs, sse::Events},
-    model::{gguf::Gguf, peft::LoraConfig, safetensors::SafetensorsFolder, tokenizer::TextTokenizer},
-    store::{Context, Format, LoadOptions, Source, load, models, source},
+    model::{
+        chat::ChatTemplate, config::Config as ModelConfig, gguf::Gguf, peft::LoraConfig,
+        safetensors::SafetensorsFolder, tokenizer::TextTokenizer,
+    },
+    store::{Context, Format, LoadOptions, Source, check_results, load, models, source},
     train::event_log,
     ui::export::cast,
 };
@@ -22,14 +35,19 @@ use std::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them by name, as `fuzz/fuzz_targets` and `tests/it/hostile` know them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 20] = [
     ("traces", traces),
     ("tables", tables),
     ("gguf", gguf),
     ("safetensors", safetensors),
     ("adapter_config", adapter_config),
+    ("model_config", model_config),
+    ("chat_template", chat_template),
     ("tokenizer", tokenizer),
     ("tfevents", tfevents),
+    ("check_results", check_results),
+    ("query", query),
+    ("config", config),
     ("keymap", keymap),
     ("methods", methods),
     ("template", template),
@@ -130,6 +148,23 @@ pub fn adapter_config(bytes: &[u8]) {
     let _ = LoraConfig::read(&folder.0);
 }
 
+/// `config.json` of a model, and the angles that follow from it.
+pub fn model_config(bytes: &[u8]) {
+    if let Ok(config) = ModelConfig::from_json(&text(bytes), Path::new("config.json")) {
+        let _ = config.rope.frequencies(config.head_dim);
+    }
+}
+
+/// The chat template of a model, rendered.
+pub fn chat_template(bytes: &[u8]) {
+    let message = |role, content: &str| Message { role, content: content.to_owned() };
+    let messages = vec![message(Role::System, "Be brief."), message(Role::User, "Whose coin is it?")];
+    let prompt = Prompt { messages, prefill: "It is".to_owned() };
+    if let Ok(template) = ChatTemplate::new(Some(text(bytes).into_owned()), "<s>".into(), "</s>".into()) {
+        let _ = template.render(&prompt);
+    }
+}
+
 /// `tokenizer.json`, and a text through it.
 pub fn tokenizer(bytes: &[u8]) {
     let Some(folder) = Folder::with("tokenizer.json", bytes) else { return };
@@ -144,6 +179,31 @@ pub fn tokenizer(bytes: &[u8]) {
 pub fn tfevents(bytes: &[u8]) {
     let Some(folder) = Folder::with("events", bytes) else { return };
     let _ = event_log::read(&folder.file("events"));
+}
+
+/// Lines of `check -o`, and what the audit makes of them.
+pub fn check_results(bytes: &[u8]) {
+    let Some(folder) = Folder::with("checks.jsonl", bytes) else { return };
+    let _ = check_results::holds_records(&folder.file("checks.jsonl"));
+    let Ok((records, _)) = check_results::read_records(&folder.file("checks.jsonl")) else { return };
+    for check in CheckId::ALL {
+        let _ = overview(&records.iter().collect::<Vec<_>>(), Some(check));
+    }
+}
+
+/// A filter as one line; what it is shown as is read again.
+pub fn query(bytes: &[u8]) {
+    if let Ok(query) = Query::parse(&text(bytes)) {
+        let _ = Query::parse(&query.to_string());
+    }
+}
+
+/// `config.toml`.
+pub fn config(bytes: &[u8]) {
+    let Some(folder) = Folder::with("config.toml", bytes) else { return };
+    let args = ConfigArgs { config: Some(folder.file("config.toml")), ..ConfigArgs::default() };
+    let (config, data, cache) = (folder.file("c"), folder.file("d"), folder.file("k"));
+    let _ = Config::from_parts(&args, |_| None, &BaseDirs { config, data, cache });
 }
 
 /// A user's keymap.

@@ -7,6 +7,12 @@ pub mod checking;
 use crate::core::{AdapterRef, Finish, Item, MethodId, Prompt, Sampler, TemplateRef, Trace};
 use std::{sync::Arc, time::Duration};
 
+/// The engine's word for a row that was stopped.
+pub const CANCELLED: &str = "cancelled";
+
+/// How the problem of a row ends that is longer than its model reads.
+pub const BEYOND_CONTEXT: &str = "shorten the item or choose a model with a longer context";
+
 /// One request of the user; rows belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);

@@ -12,7 +12,7 @@
 //! | [`app`] | pure state, events, update, effects, keymap | core, job |
 //! | [`ui`] | pure drawing | app, core, job |
 //! | [`runtime`], [`cli`], [`config`] | terminal, effects, commands | all |
-//! | [`hostile`] | every parser by one function, for fuzzers | all |
+//! | [`hostile`] | parsers of foreign bytes by one function each, for fuzzers | all |
 //!
 //! Invariants: `app::update` and `ui::view` do no I/O and read no clock; foreign text passes
 //! [`core::text::neutralise`] before it reaches a cell; a missing answer is `None`, never an A.

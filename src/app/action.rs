@@ -119,6 +119,7 @@ actions! {
     GenerateAll, "generate-all", "generate all", "write every method that has not run on this item, live";
     Cancel, "cancel", "cancel", "stop writing; what is written stays";
     Check, "check", "check", "how the answer's probability moves along this column's rationale";
+    ChooseCheck, "choose-check", "checks", "choose one check from the list of all, and how it is made";
     CheckAll, "check-all", "check all", "the set of faithfulness checks on every column";
     Audit, "audit", "audit", "checks over all traces of the filter: rates, curves, safety, right or wrong";
     Metrics, "metrics", "metrics", "tables over the filter: accuracy with intervals, pairs, for whom, priorities";

@@ -3,7 +3,7 @@
 use crate::{
     core::{
         Trace,
-        check::{CheckId, Record, Settings, Source, Subject, TraceKey},
+        check::{CheckId, Reason, Record, Scoring, Settings, Source, Subject, TraceKey, Verdict},
     },
     job::{
         Command, JobEvent, JobId,
@@ -38,6 +38,18 @@ pub const AT_SIGHT: [CheckId; 2] = [CheckId::SafetyLexical, CheckId::SafetyClass
 pub struct Checks {
     runs: Vec<CheckRun>,
     verdicts: HashMap<TraceKey, BTreeMap<CheckId, Arc<Record>>>,
+    /// Asked for while the trace's item is still being read, or another run on the trace is under way.
+    pub awaiting: Vec<(Arc<Trace>, Vec<CheckId>)>,
+    pub how: How,
+}
+
+/// How checks are made, as far as it is chosen on screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// The model in use writes mistakes and paraphrases; rules do without.
+    pub model_makes: bool,
+    /// What the answer is read off by; by itself words for values and letters for surveys.
+    pub scoring: Option<Scoring>,
 }
 
 impl Checks {
@@ -105,11 +117,17 @@ impl Checks {
             .copied()
             .filter(|check| {
                 let stored = known.and_then(|k| k.get(check));
-                stored
-                    .is_none_or(|r| r.source.parameters != Source::of(*check, &subject, &settings).parameters)
+                stored.is_none_or(|r| {
+                    r.source.parameters != Source::of(*check, &subject, &settings).parameters || failed(r)
+                })
             })
             .collect();
-        if open.is_empty() || self.running(&subject.trace) {
+        if open.is_empty() {
+            return News::default();
+        }
+        if self.running(&subject.trace) {
+            // One run at a time on a trace: the others follow it.
+            self.wait(&subject.trace, &open);
             return News::default();
         }
         let (run, step) = CheckRun::start(job, Arc::new(subject), Arc::new(settings), routes, &open, next_id);
@@ -117,6 +135,13 @@ impl Checks {
             self.runs.push(run);
         }
         self.take(step)
+    }
+
+    /// Remembers what was asked about a trace; asked twice, it waits once.
+    pub fn wait(&mut self, trace: &Arc<Trace>, checks: &[CheckId]) {
+        if !self.awaiting.iter().any(|(t, c)| Arc::ptr_eq(t, trace) && c == checks) {
+            self.awaiting.push((Arc::clone(trace), checks.to_vec()));
+        }
     }
 
     /// Takes in what the worker says.
@@ -131,6 +156,11 @@ impl Checks {
         records.iter().for_each(|record| self.put(Arc::clone(record)));
         News { commands: step.commands, records }
     }
+}
+
+/// Whether a verdict is only that the model could not be asked: that may be tried again.
+pub fn failed(record: &Record) -> bool {
+    matches!(record.verdict, Verdict::Unjudged(Reason::ModelFailed(_)))
 }
 
 /// What came of a start or an event.

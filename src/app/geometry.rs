@@ -10,8 +10,8 @@ pub const GUTTER: u16 = 3;
 /// Nobody reads lines longer than this with ease.
 pub const COLUMN_MAX: u16 = 90;
 /// Rows above the text of a column: its head, its facts, its check line.
-pub const COLUMN_HEAD: u16 = 4;
-/// Rows below it: what is further down, or new.
+pub const COLUMN_HEAD: u16 = 3;
+/// Row right below it: what is further down, or new.
 pub const COLUMN_FOOT: u16 = 1;
 /// Cells left of a step's text: its number, its bar, a blank.
 pub const STEP_MARGIN: u16 = 4;
@@ -98,10 +98,16 @@ pub fn columns(area: Rect, count: usize, focus: usize, first: usize) -> Columns 
     Columns { first, rects }
 }
 
-/// Rows and width that a column's text has: its head and the step numbers taken off.
+/// Rows of its own that the check bar has at the foot of a column of this height, whatever is known by then: verdicts
+/// that come in move no text.
+pub fn bar_rows(height: u16) -> u16 {
+    (height / 8).clamp(1, 4)
+}
+
+/// Rows and width that a column's text has: its head, its foot and the step numbers taken off.
 pub fn column_text(rect: Rect) -> (usize, usize) {
     (
-        usize::from(rect.height.saturating_sub(COLUMN_HEAD + COLUMN_FOOT)),
+        usize::from(rect.height.saturating_sub(COLUMN_HEAD + COLUMN_FOOT + bar_rows(rect.height))),
         usize::from(rect.width.saturating_sub(STEP_MARGIN)),
     )
 }

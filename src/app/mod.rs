@@ -11,6 +11,7 @@ pub mod demo;
 pub mod effect;
 pub mod event;
 pub mod explorer;
+pub mod flags;
 pub mod geometry;
 pub mod input;
 pub mod keymap;

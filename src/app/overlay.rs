@@ -22,6 +22,8 @@ pub enum Overlay {
     Details { scroll: usize },
     /// What the checks found on the focused trace, with the evidence.
     Evidence { scroll: usize },
+    /// Every check, to run one of them.
+    Checks { cursor: usize },
     /// One step edited by hand, and how the answer moves.
     Intervene(Box<Intervene>),
     /// Models at hand.

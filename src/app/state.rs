@@ -243,7 +243,7 @@ impl State {
     /// The zones of the screen as it is now; `None` when it is too small.
     pub fn zones(&self) -> Option<Zones> {
         let (width, height) = self.size;
-        let caption = if self.demo.is_some() { Demo::rows(height) } else { 0 };
+        let caption = self.demo.as_ref().map_or(0, |demo| demo.rows(self.size));
         let size = (width, height.saturating_sub(caption));
         let mut zones = zones(size, self.explorer.folded, self.explorer.zoomed)?;
         // A demo's caption stands between the comparison and the line of keys.

@@ -23,6 +23,12 @@ use std::{
 
 /// Projects of labels: make, assign, follow, measure, decide, export, import, merge
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  pluriscope annotations init pilot traces.jsonl --annotators ada,bo --shared 50 --overlap 2
+  pluriscope annotate --project pilot --as ada
+  pluriscope annotations status --project pilot
+  pluriscope annotations agreement --project pilot
+  pluriscope annotations export --project pilot --format jsonl -o labels.jsonl")]
 pub struct AnnotationsArgs {
     #[command(subcommand)]
     pub command: AnnotationsCommand,

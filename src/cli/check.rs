@@ -21,7 +21,7 @@ use color_eyre::eyre::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use report::Report;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::IsTerminal,
     path::PathBuf,
     process::ExitCode,
@@ -104,16 +104,19 @@ pub fn run(args: CheckArgs, model: Option<&str>, config: &Config) -> Result<Exit
     let mut report = Report { traces: collected.subjects.len(), bad: collected.bad, ..Report::default() };
     let mut records = Vec::new();
     let mut tasks = Vec::new();
+    let mut seen = HashSet::new();
     for (subject, routes) in collected.subjects {
         let key = TraceKey::of(&subject.trace);
         let mut checks = args.checks.clone();
-        checks.dedup();
         checks.retain(|check| {
             let parameters = Source::of(*check, &subject, &settings).parameters;
-            let stored = present.remove(&(key.clone(), *check, parameters));
+            let asked = (key.clone(), *check, parameters);
+            let stored = present.get(&asked);
             report.already += usize::from(stored.is_some());
-            records.extend(stored.iter().cloned());
-            stored.is_none()
+            // A trace that is there twice has one verdict, and a check that is named twice runs once.
+            let first = seen.insert(asked.clone());
+            records.extend(stored.filter(|_| first).cloned());
+            stored.is_none() && first
         });
         if !checks.is_empty() {
             tasks.push(Task { subject: Arc::new(subject), settings: Arc::clone(&settings), routes, checks });

@@ -45,9 +45,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
   pluriscope demo --record demo.cast        the whole demo as a recording (asciicast v2), without a terminal
   pluriscope demo --replay demo.cast        a recording, in this terminal
 
-In the demo: → next scene, ← back, space holds the time, + large text, b hides flagged steps, L unlocks the
-explorer's keys, q leaves. A scene is a [[scene]] table: title, caption, situation, perspective, methods, play, live,
-checks, blur, seconds, stay; --print shows the shipped playlist to start from.
+In the demo: → next scene, ← back, ↓ next method, space holds the time, + large text, b hides flagged steps, L unlocks
+the explorer's keys, q leaves. What cannot be written live is shown as it was recorded. A scene is a [[scene]] table:
+title, caption, situation, perspective, methods, play, live, checks, blur, seconds, stay; --print shows the shipped
+playlist to start from.
 
 Exit status: 0 done, 1 the recording could not be written, 2 misuse.")]
 pub struct DemoArgs {
@@ -143,6 +144,7 @@ fn session(
     Ok(session)
 }
 
+/// Whether live writing can be tried; what fails then gives way to its recording.
 fn model_is_here(config: &Config) -> bool {
     let Ok(assets) = super::engine::assets(config) else { return false };
     match ModelRef::parse(&config.model, &assets.models) {

@@ -6,11 +6,20 @@ use crate::{
     config::Config,
     runtime::open::{bundled_folder, depth},
     store::{Library, assets::find_adapters, models::ModelRef},
+    ui::paint::bytes,
 };
 use clap::Args;
 use color_eyre::eyre::Result;
 use serde::Serialize;
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    fs::{self, OpenOptions},
+    io::IsTerminal,
+    path::Path,
+    process::ExitCode,
+};
+
+/// The smallest terminal on which every screen but the annotator's desk has room.
+const NEEDED: (u16, u16) = (60, 12);
 
 /// Explain the machine: terminal, models, adapters, folders, library, threads
 #[derive(Args, Clone, Debug)]
@@ -71,19 +80,10 @@ fn examine(config: &Config) -> Vec<Finding> {
         format!("{threads} for computing, of {cores} cores; kernels for {}", kernels()),
         None,
     );
-    let size = crossterm::terminal::size();
-    let terminal = std::io::stdout().is_terminal();
     let term = std::env::var("TERM").unwrap_or_default();
-    add(
-        "terminal",
-        true,
-        match (&size, terminal) {
-            (Ok((w, h)), true) => format!("{term}, {w}x{h}, colours: {:?}", depth()),
-            _ => "standard output is no terminal; snapshot and the headless commands work without one"
-                .to_owned(),
-        },
-        None,
-    );
+    let size = std::io::stdout().is_terminal().then(|| crossterm::terminal::size().unwrap_or_default());
+    let (ok, found, remedy) = terminal(size, &term);
+    add("terminal", ok, found, remedy.map(str::to_owned));
     let utf8 =
         ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
     let utf8_ok = utf8.as_ref().is_none_or(|v| v.to_lowercase().contains("utf"));
@@ -152,6 +152,23 @@ fn examine(config: &Config) -> Vec<Finding> {
             );
         }
     }
+    let dirs = model_dirs(config);
+    for (what, path, remedy) in [
+        ("model folder", &dirs.own, "make it writable, or name another with PLURISCOPE_MODELS"),
+        (
+            "hugging face",
+            &dirs.hub_cache,
+            "to fetch models, set HF_HUB_CACHE to a folder that can be written to",
+        ),
+        (
+            "index cache",
+            &config.cache_dir,
+            "set XDG_CACHE_HOME to a folder that can be written to; without one every start reads large files anew",
+        ),
+    ] {
+        let (ok, found) = folder(path);
+        add(what, ok, found, Some(remedy.to_owned()));
+    }
     add(
         "memory",
         true,
@@ -177,7 +194,97 @@ fn examine(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Whether the explorer can be shown on standard output, in which words, and what would help; `size` where that is a
+/// terminal at all.
+fn terminal(size: Option<(u16, u16)>, term: &str) -> (bool, String, Option<&'static str>) {
+    let Some((w, h)) = size else {
+        let words = "standard output is no terminal; snapshot and the headless commands work without one";
+        return (true, words.to_owned(), None);
+    };
+    let name = if term.is_empty() { "TERM is not set" } else { term };
+    if matches!(term, "" | "dumb") {
+        let remedy = "set TERM to what the terminal is, xterm-256color for most; or use snapshot";
+        (false, format!("{name}, {w}x{h}: it may not understand how a screen is drawn"), Some(remedy))
+    } else if w == 0 || h == 0 {
+        let remedy = "tell it its size: stty columns 120 rows 36";
+        (false, format!("{name}, which does not say how large it is"), Some(remedy))
+    } else if w < NEEDED.0 || h < NEEDED.1 {
+        let found = format!("{name}, {w}x{h}: too small, needs {}x{}", NEEDED.0, NEEDED.1);
+        (false, found, Some("make the window larger or its letters smaller; 120x36 is comfortable"))
+    } else {
+        (true, format!("{name}, {w}x{h}, colours: {:?}", depth()), None)
+    }
+}
+
+/// Whether a folder can be written to, and in words where it is and how much lies in it.
+fn folder(path: &Path) -> (bool, String) {
+    let writable = can_write(path);
+    let state = match (path.is_dir(), writable) {
+        (true, true) => format!("{}, writable", bytes(size_below(path))),
+        (true, false) => format!("{}, cannot be written to", bytes(size_below(path))),
+        (false, true) => "not there yet, made when it is needed".to_owned(),
+        (false, false) => "not there, and cannot be made".to_owned(),
+    };
+    (writable, format!("{} · {state}", path.display()))
+}
+
+/// Tries to make a file in a folder, or in the nearest one above it that is there.
+fn can_write(path: &Path) -> bool {
+    let there = path.ancestors().find(|p| p.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
+    let probe = there.join(format!(".pluriscope-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).open(&probe).is_ok();
+    // Only what was made here is taken away.
+    made && fs::remove_file(&probe).is_ok()
+}
+
+/// Bytes of all files below a folder; links are not followed, so that what a cache links to counts once.
+fn size_below(path: &Path) -> u64 {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => size_below(&entry.path()),
+        Ok(meta) if meta.is_file() => meta.len(),
+        _ => 0,
+    };
+    entries.map(size).sum()
+}
+
 /// The instruction set that the decoder's kernels were compiled for here.
 fn kernels() -> String {
     format!("{:?}", crate::model::kernels::isa()).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_cannot_show_the_explorer_is_named_with_what_helps() {
+        let found = |size, term| {
+            let (ok, found, remedy) = terminal(size, term);
+            assert_eq!(ok, remedy.is_none());
+            format!("{ok}: {found}: {}", remedy.unwrap_or_default())
+        };
+        let small = found(Some((59, 40)), "xterm-256color");
+        assert!(small.starts_with("false: xterm-256color, 59x40: too small, needs 60x12"), "{small}");
+        assert!(found(Some((120, 11)), "xterm").contains("too small"));
+        assert!(found(Some((0, 0)), "xterm").contains("stty columns"));
+        assert!(found(Some((120, 40)), "dumb").contains("set TERM"));
+        assert!(found(Some((120, 40)), "").starts_with("false: TERM is not set"));
+        assert!(found(Some((60, 12)), "xterm").starts_with("true: xterm, 60x12, colours"));
+        assert!(found(None, "dumb").starts_with("true: standard output is no terminal"));
+    }
+
+    #[test]
+    fn a_folder_is_named_with_its_size_and_whether_it_can_be_written_to() {
+        let home = tempfile::tempdir().unwrap();
+        let below = home.path().join("models/deep");
+        assert!(folder(&below).1.ends_with("· not there yet, made when it is needed"));
+        fs::create_dir_all(&below).unwrap();
+        fs::write(below.join("weights"), [0; 2400]).unwrap();
+        let (ok, found) = folder(&home.path().join("models"));
+        assert!(ok && found.ends_with("models · 2 kB, writable"), "{found}");
+        let file = folder(&below.join("weights/more"));
+        assert!(!file.0 && file.1.ends_with("not there, and cannot be made"), "{}", file.1);
+        assert_eq!(fs::read_dir(&below).unwrap().count(), 1, "nothing is left behind");
+    }
 }

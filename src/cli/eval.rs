@@ -146,6 +146,7 @@ pub fn run(args: EvalArgs, config: &Config) -> Result<ExitCode> {
     let selected: HashSet<_> = selection.items.iter().filter_map(|ix| Some(corpus.item(*ix)?.id)).collect();
     let wanted = |r: &&Record| {
         selected.contains(&r.trace.item_id)
+            && corpus.named(&r.trace).next().is_some()
             && (args.methods.is_empty() || args.methods.contains(&r.trace.method.0))
     };
     report.checks = summary::summarise(records.iter().filter(wanted)).checks;

@@ -45,3 +45,24 @@ pub fn man(args: &ManArgs, command: clap::Command) -> Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::Cli;
+    use clap::{Command, CommandFactory};
+
+    fn without_example(command: &Command, above: &str, out: &mut Vec<String>) {
+        let name = format!("{above}{}", command.get_name());
+        if !command.get_after_help().is_some_and(|help| help.to_string().contains("Example")) {
+            out.push(name.clone());
+        }
+        command.get_subcommands().for_each(|below| without_example(below, &format!("{name} "), out));
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example() {
+        let mut found = Vec::new();
+        without_example(&Cli::command(), "", &mut found);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}

@@ -21,7 +21,13 @@ pub mod train;
 use crate::config::{Config, ConfigArgs};
 use clap::{CommandFactory, Parser, Subcommand};
 use color_eyre::eyre::Result;
-use std::process::ExitCode;
+use std::{
+    any::Any,
+    fmt::Display,
+    io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    process::ExitCode,
+};
 
 /// Explore chain-of-thought traces of steerably pluralistic language models.
 ///
@@ -66,19 +72,54 @@ pub enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    // A pipe that closes ends the program quietly, as it ends every other tool.
     let cli = Cli::parse();
-    if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
-        eprintln!("error: {error}");
+    if let Err(error) = install_hooks() {
+        say(format_args!("error: {error:#}"));
     }
-    match dispatch(cli) {
-        Ok(code) => code,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
+    // A pipe that closes ends the program quietly, as it ends every other tool.
+    match catch_unwind(AssertUnwindSafe(|| dispatch(cli))) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            say(format_args!("error: {error:#}"));
             ExitCode::from(1)
         }
+        Err(panic) => match unprinted(&*panic) {
+            Some(problem) if problem == format!("stdout: {}", broken_pipe()) => ExitCode::SUCCESS,
+            Some(problem) => {
+                say(format_args!("error: {problem}"));
+                ExitCode::from(1)
+            }
+            None => resume_unwind(panic),
+        },
     }
+}
+
+/// Reports of errors and panics in words; `print!` that found nobody to read it is no fault, and `main` sees to it.
+fn install_hooks() -> Result<()> {
+    let hooks = color_eyre::config::HookBuilder::default().display_env_section(false);
+    let (panics, errors) = hooks.try_into_hooks()?;
+    std::panic::set_hook(Box::new(move |info| {
+        if unprinted(info.payload()).is_none() {
+            say(panics.panic_report(info));
+        }
+    }));
+    Ok(errors.install()?)
+}
+
+/// Says something on standard error, which may be gone: `eprintln!` would panic then.
+fn say(words: impl Display) {
+    let _ = writeln!(io::stderr(), "{words}");
+}
+
+/// What `print!` and `eprint!` panic with when they cannot write: the stream, and why.
+fn unprinted(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic.downcast_ref::<String>()?.strip_prefix("failed printing to ")
+}
+
+/// As the system words it.
+fn broken_pipe() -> io::Error {
+    io::Error::from_raw_os_error(libc::EPIPE)
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {
@@ -110,6 +151,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
 fn is_broken_pipe(error: &color_eyre::Report) -> bool {
     error
         .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -24,6 +24,12 @@ use std::{
 
 /// List, fetch and describe models
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  pluriscope models list                    known models, and which are here
+  pluriscope models fetch smollm2-135m      98 MB, runs on any machine
+  pluriscope models show smollm2-135m       architecture, size, SHA-256
+
+Your own names for models go into models.toml in the configuration folder.")]
 pub struct ModelsArgs {
     #[command(subcommand)]
     pub command: ModelsCommand,

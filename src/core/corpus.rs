@@ -15,7 +15,7 @@ pub use entry::{
     DatasetIx, DomainIx, ItemEntry, ItemIx, Loc, MethodIx, Outcome, PerspectiveIx, TextIx, TraceEntry,
     TraceIx,
 };
-pub use marks::{CheckState, Marks};
+pub use marks::{CheckState, CheckTest, Marks};
 pub use report::{BadLine, LoadProgress};
 
 use base::{Base, Rows, Tables, TextEntry};

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     core::{AdapterRef, Finish, Trace},
-    job::{ContinuationScore, GenerateRow, JobId, RowId, ScoreRow},
+    job::{BEYOND_CONTEXT, CANCELLED, ContinuationScore, GenerateRow, JobId, RowId, ScoreRow},
     model::{AdapterIx, ForwardRow, LanguageModel, Want},
 };
 use std::{collections::HashMap, ops::Range, path::PathBuf, sync::Arc, time::Instant};
@@ -174,7 +174,7 @@ impl<M: LanguageModel> Lane<M> {
         }
         if tokens + room > context {
             return Err(format!(
-                "the prompt has {tokens} tokens, and the model reads at most {context}: shorten the item or choose a model with a longer context"
+                "the prompt has {tokens} tokens, and the model reads at most {context}: {BEYOND_CONTEXT}"
             ));
         }
         Ok(())
@@ -349,7 +349,7 @@ impl<M: LanguageModel> Lane<M> {
         for i in (0..self.scoring.len()).rev() {
             if which(self.scoring[i].job, self.scoring[i].row) {
                 let s = self.scoring.remove(i);
-                out.push(Outcome::Failed { job: s.job, row: s.row, problem: super::CANCELLED.to_owned() });
+                out.push(Outcome::Failed { job: s.job, row: s.row, problem: CANCELLED.to_owned() });
             }
         }
         out

@@ -47,6 +47,3 @@ pub use worker::{Engine, EngineHandle, EngineOptions};
 
 /// Name and version, as kept in the provenance of every trace.
 pub const ENGINE_NAME: &str = concat!("pluriscope ", env!("CARGO_PKG_VERSION"));
-
-/// What a score says when it was cancelled.
-const CANCELLED: &str = "cancelled";

@@ -1,7 +1,7 @@
 //! Rows that have not begun, in the order they came, per job.
 
-use super::{CANCELLED, lane::Outcome, writing::unwritten};
-use crate::job::{GenerateRow, JobId, RowId, ScoreRow};
+use super::{lane::Outcome, writing::unwritten};
+use crate::job::{CANCELLED, GenerateRow, JobId, RowId, ScoreRow};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,

@@ -5,7 +5,6 @@
 //! [`Scheduler::loaded`].
 
 use super::{
-    CANCELLED,
     jobs::{Jobs, Meter, RowEnd},
     lane::{Lane, Outcome, StepLimits},
     provider::{LoadError, ModelProvider},
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::{
     core::Finish,
-    job::{Command, JobEvent, JobId, ModelReport, RowId},
+    job::{CANCELLED, Command, JobEvent, JobId, ModelReport, RowId},
     model::LanguageModel,
 };
 use std::{

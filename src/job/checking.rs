@@ -4,7 +4,10 @@
 //! [`CheckRun::start`] and [`CheckRun::on`] hand out, feeds every [`JobEvent`] back, and keeps the records. Nothing
 //! here runs a model or waits.
 
-use super::{Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobId, RowId, ScoreRow};
+use super::{
+    BEYOND_CONTEXT, CANCELLED, Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobId, RowId,
+    ScoreRow,
+};
 use crate::core::{
     AdapterRef, Finish,
     check::{
@@ -364,9 +367,12 @@ impl Asking {
                 (*row, reply)
             }
             JobEvent::RowFailed { row, problem, .. } => {
-                // The engine's word for a row that was stopped.
-                let cancelled = problem == "cancelled";
-                (*row, (!cancelled).then(|| Reply::Failed(problem.clone())))
+                let reply = match problem.as_str() {
+                    CANCELLED => None,
+                    long if long.ends_with(BEYOND_CONTEXT) => Some(Reply::TooLong(problem.clone())),
+                    _ => Some(Reply::Failed(problem.clone())),
+                };
+                (*row, reply)
             }
             _ => return false,
         };

@@ -1,7 +1,10 @@
 //! The annotation thread: one connection to the library, requests in order, an event for each. An answer is reported
 //! as kept when its transaction is on the disk, never before.
 
-use super::mailbox::{CAUGHT, Mailbox, catching, now};
+use super::{
+    keeper::Keeper,
+    mailbox::{CAUGHT, Mailbox, catching, now},
+};
 use crate::{
     app::{
         Event,
@@ -23,7 +26,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeSet, HashSet},
-    sync::{Arc, mpsc},
+    sync::Arc,
     time::Duration,
 };
 
@@ -32,11 +35,10 @@ const ON_THE_SPOT: &str = "explorer";
 /// How long the database may be held by others before it counts as a failure that the screen shows.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Starts the thread; requests go to the sender. Counting agreement takes long over many labels: it has a thread and a
+/// Starts the thread. Counting agreement takes long over many labels: it has a thread and a
 /// connection of its own, so that no answer waits for it.
-pub fn start(config: Arc<Config>, keep: bool, mailbox: Mailbox) -> std::io::Result<mpsc::Sender<Request>> {
-    let (sender, requests) = mpsc::channel::<Request>();
-    std::thread::Builder::new().name(format!("{CAUGHT}annotations")).spawn(move || {
+pub(super) fn start(config: Arc<Config>, keep: bool, mailbox: Mailbox) -> std::io::Result<Keeper<Request>> {
+    Keeper::start(&format!("{CAUGHT}annotations"), move |requests| {
         let mut library = None;
         while let Ok(request) = requests.recv() {
             let reply = match request {
@@ -70,8 +72,7 @@ pub fn start(config: Arc<Config>, keep: bool, mailbox: Mailbox) -> std::io::Resu
             };
             mailbox.answer(Event::Annotate(reply));
         }
-    })?;
-    Ok(sender)
+    })
 }
 
 fn with<T>(

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `terminal` | raw mode and alternate screen, restored exactly once however the program ends |
 //! | `outside` | effects: files, engine, library, clipboard, model fetch |
+//! | `keeper` | a thread whose work is done before the program leaves |
 //! | `mailbox` | events from threads, whose panics are events too |
 //! | `reading` | the corpus being opened, lines read, traces kept |
 //! | `measure` | the numbers over a selection, on a few threads |
@@ -15,6 +16,7 @@
 
 pub mod annotations;
 mod clipboard;
+mod keeper;
 pub mod mailbox;
 pub mod measure;
 pub mod open;
@@ -25,14 +27,17 @@ pub mod report;
 pub mod terminal;
 
 use crate::{
-    app::{Effect, Event, State, keymap::Key, update},
+    app::{Effect, Event, State, annotate::Request, keymap::Key, update},
     ui::{Depth, Theme, view},
 };
 use color_eyre::eyre::Result;
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
 use outside::Outside;
 use recorder::Recorder;
-use std::time::{Duration, Instant};
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
 use terminal::Screen;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::StreamExt;
@@ -41,6 +46,9 @@ use tokio_stream::StreamExt;
 const FRAME: Duration = Duration::from_millis(33);
 /// While something goes on, time passes in steps of this.
 const TICK: Duration = Duration::from_millis(250);
+/// How long after a hangup the program may still take to leave by itself.
+#[cfg(unix)]
+const GRACE: Duration = Duration::from_secs(20);
 
 /// A running session.
 pub struct Session {
@@ -52,15 +60,42 @@ pub struct Session {
     pub recorder: Option<Recorder>,
 }
 
-/// Runs the explorer until the user leaves. The screen is restored whatever happens.
+/// Runs the explorer until the user leaves or the terminal is gone. The screen is restored whatever happens.
 pub fn run(mut session: Session) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    #[cfg(unix)]
+    end_after_hangup()?;
     let mut screen = Screen::enter(session.state.mouse)?;
     let result = runtime.block_on(main_loop(&mut session, &mut screen));
     drop(screen);
+    // What has come and was not taken in yet: a trace that was finished is kept.
+    while let Ok(event) = session.events.try_recv() {
+        let effects = update(&mut session.state, event);
+        effects.into_iter().filter(keeps).for_each(|effect| session.outside.execute(effect));
+    }
     // The worker's last step is not waited for: rows that are being written were not acknowledged yet.
     session.outside.leave();
-    result
+    // A terminal that was closed is left, as by a key: there is nobody to tell.
+    if std::io::stdout().is_terminal() { result } else { Ok(()) }
+}
+
+/// Whether an effect keeps something that is nowhere else.
+fn keeps(effect: &Effect) -> bool {
+    matches!(effect, Effect::Store { .. } | Effect::KeepChecks(_) | Effect::Annotate(Request::Keep(_)))
+}
+
+/// Ends a process that a hangup did not end. A terminal that is gone reads as its end for ever, and crossterm tries
+/// again for ever: where that happens on the loop's own thread, nothing there hears the signal.
+#[cfg(unix)]
+fn end_after_hangup() -> std::io::Result<()> {
+    let mut hangups = signal_hook::iterator::Signals::new([signal_hook::consts::SIGHUP])?;
+    std::thread::Builder::new().name("hangup".to_owned()).spawn(move || {
+        if hangups.forever().next().is_some() {
+            std::thread::sleep(GRACE);
+            std::process::exit(1);
+        }
+    })?;
+    Ok(())
 }
 
 async fn main_loop(session: &mut Session, screen: &mut Screen) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Effects, executed: every slow thing on a thread of its own, every answer an event.
 
 use super::{
+    keeper::Keeper,
     mailbox::{CAUGHT, Mailbox, catching},
     measure,
     reading::{self, Read, open},
@@ -42,14 +43,15 @@ use std::{
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How often run folders are looked at.
 const WATCH: Duration = Duration::from_millis(700);
+/// How long leaving waits for labels and traces to be kept: longer than somebody else may hold the database.
+const KEEPING: Duration = Duration::from_secs(5);
 
 /// What stands outside the state machine.
 pub struct Outside {
@@ -60,9 +62,9 @@ pub struct Outside {
     /// Files of check results among the paths that were named.
     checks: Vec<PathBuf>,
     source: Arc<OnceLock<Arc<Source>>>,
-    reader: mpsc::Sender<Read>,
+    reader: Option<Keeper<Read>>,
     engine: Option<EngineHandle>,
-    annotations: Option<mpsc::Sender<Request>>,
+    annotations: Option<Keeper<Request>>,
     /// The desk to open instead of a corpus.
     pub desk: Option<OpenDesk>,
     query_cancel: Arc<AtomicBool>,
@@ -89,16 +91,21 @@ impl Outside {
         sender: UnboundedSender<Event>,
     ) -> std::io::Result<Outside> {
         let mailbox = Mailbox::new(sender);
-        let (reader, work) = mpsc::channel();
+        let source = Arc::new(OnceLock::new());
+        let (place, settings, answers) = (Arc::clone(&source), Arc::clone(&config), mailbox.clone());
+        let reader = Keeper::start(&format!("{CAUGHT}reader"), move |work| {
+            reading::read_loop(&work, &place, &settings, keep, &answers);
+        })?;
         let (checks, paths) = paths.into_iter().partition(|path| holds_records(path));
-        let outside = Outside {
-            mailbox: mailbox.clone(),
-            config: Arc::clone(&config),
+        Ok(Outside {
+            mailbox,
+            run_folders: vec![PathBuf::from("runs"), config.data_dir.join("runs")],
+            config,
             assets,
             paths,
             checks,
-            source: Arc::default(),
-            reader,
+            source,
+            reader: Some(reader),
             engine: None,
             annotations: None,
             desk: None,
@@ -107,16 +114,10 @@ impl Outside {
             fetch_cancel: Arc::default(),
             cancel: Arc::default(),
             unwatch: Arc::default(),
-            run_folders: vec![PathBuf::from("runs"), config.data_dir.join("runs")],
             watch_at_start: false,
             lines: Vec::new(),
             keep,
-        };
-        let source = Arc::clone(&outside.source);
-        std::thread::Builder::new()
-            .name(format!("{CAUGHT}reader"))
-            .spawn(move || reading::read_loop(&work, &source, &config, keep, &mailbox))?;
-        Ok(outside)
+        })
     }
 
     /// Begins to open the corpus in the background.
@@ -144,19 +145,12 @@ impl Outside {
     /// Executes one effect. Those of the terminal are the loop's.
     pub fn execute(&mut self, effect: Effect) {
         match effect {
-            Effect::Load(locs) => {
-                self.mailbox.owe(locs.len());
-                let _ = self.reader.send(Read::Load(locs));
-            }
-            Effect::Store { row, item, trace } => {
-                self.mailbox.owe(1);
-                let _ = self.reader.send(Read::Store { row, item, trace });
-            }
+            Effect::Load(locs) => self.read(locs.len(), Read::Load(locs)),
+            Effect::Store { row, item, trace } => self.read(1, Read::Store { row, item, trace }),
             Effect::Annotate(request) => self.annotate(request),
             Effect::KeepChecks(records) => {
                 if self.keep {
-                    self.mailbox.owe(1);
-                    let _ = self.reader.send(Read::KeepChecks(records));
+                    self.read(1, Read::KeepChecks(records));
                 }
             }
             Effect::WatchRuns(on) => self.watch_runs(on),
@@ -175,13 +169,28 @@ impl Outside {
         }
     }
 
-    /// Stops what runs; does not wait for it.
+    /// Hands work to the reader, which owes this many answers for it.
+    fn read(&self, answers: usize, work: Read) {
+        if let Some(reader) = &self.reader {
+            self.mailbox.owe(answers);
+            reader.send(work);
+        }
+    }
+
+    /// Stops what runs, and waits for what was handed over to be kept.
     pub fn leave(&mut self) {
         self.cancel.store(true, Ordering::SeqCst);
         self.query_cancel.store(true, Ordering::SeqCst);
         self.measure_cancel.store(true, Ordering::SeqCst);
         self.fetch_cancel.store(true, Ordering::SeqCst);
         self.unwatch.store(true, Ordering::SeqCst);
+        let until = Instant::now() + KEEPING;
+        if let Some(annotations) = self.annotations.take() {
+            annotations.end(until);
+        }
+        if let Some(reader) = self.reader.take() {
+            reader.end(until);
+        }
         if let Some(engine) = self.engine.take() {
             engine.shutdown();
         }
@@ -232,7 +241,7 @@ impl Outside {
         if self.annotations.is_none() {
             let (config, mailbox) = (Arc::clone(&self.config), self.mailbox.clone());
             match super::annotations::start(config, self.keep, mailbox) {
-                Ok(sender) => self.annotations = Some(sender),
+                Ok(thread) => self.annotations = Some(thread),
                 Err(error) => {
                     return self.mailbox.send(Event::Note(format!("no annotation thread: {error}")));
                 }
@@ -240,7 +249,7 @@ impl Outside {
         }
         if let Some(annotations) = &self.annotations {
             self.mailbox.owe(1);
-            let _ = annotations.send(request);
+            annotations.send(request);
         }
     }
 

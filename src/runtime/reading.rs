@@ -69,14 +69,12 @@ pub(super) fn open(
         }
     });
     if let Some(corpus) = whole {
-        if keep {
-            kept_generations(config, &source, &corpus, last, mailbox);
-        }
-        known_checks(checks, keep.then_some(config), &corpus, mailbox);
+        let grown = if keep { kept_generations(config, &source, &corpus, last, mailbox) } else { None };
+        known_checks(checks, keep.then_some(config), &grown.unwrap_or(corpus), mailbox);
     }
 }
 
-/// Verdicts on items of this corpus: this user's own first, then those that came with the corpus.
+/// Verdicts on traces of this corpus: this user's own first, then those that came with the corpus.
 fn known_checks(files: &[PathBuf], config: Option<&Config>, corpus: &Corpus, mailbox: &Mailbox) {
     let mut records = Vec::new();
     if let Some(config) = config.filter(|c| c.database.exists()) {
@@ -102,26 +100,29 @@ fn known_checks(files: &[PathBuf], config: Option<&Config>, corpus: &Corpus, mai
             Err(error) => mailbox.send(Event::Note(format!("{}: {error}", path.display()))),
         }
     }
-    records.retain(|r| corpus.find(r.trace.item_id).is_some());
+    records.retain(|r| corpus.named(&r.trace).next().is_some());
     if !records.is_empty() {
         mailbox.send(Event::Checked(records.into_iter().map(Arc::new).collect()));
     }
 }
 
-/// Live traces of earlier sessions on items of this corpus.
+/// Live traces of earlier sessions on items of this corpus; the corpus with them, where there are any.
 fn kept_generations(
     config: &Config,
     source: &Source,
     corpus: &Corpus,
     progress: LoadProgress,
     mailbox: &Mailbox,
-) {
+) -> Option<Corpus> {
     if !config.database.exists() {
-        return;
+        return None;
     }
     let rows = Library::open(&config.database).and_then(|library| library.generations());
     match rows {
-        Err(error) => mailbox.send(Event::Note(error.to_string())),
+        Err(error) => {
+            mailbox.send(Event::Note(error.to_string()));
+            None
+        }
         Ok((generations, damaged)) => {
             let rows: Vec<_> = generations
                 .into_iter()
@@ -135,10 +136,10 @@ fn kept_generations(
             if damaged > 0 {
                 mailbox.send(Event::Note(format!("{damaged} kept traces could not be read")));
             }
-            if !rows.is_empty() {
-                let corpus = corpus.with_traces(&rows);
-                mailbox.send(Event::Corpus(CorpusEvent::Grown { corpus, progress, bad: Vec::new() }));
-            }
+            let grown = (!rows.is_empty()).then(|| corpus.with_traces(&rows))?;
+            let corpus = grown.clone();
+            mailbox.send(Event::Corpus(CorpusEvent::Grown { corpus, progress, bad: Vec::new() }));
+            Some(grown)
         }
     }
 }

@@ -11,7 +11,7 @@ use crossterm::{
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend, buffer::Buffer};
 use std::{
-    io::{self, Stdout, stdout},
+    io::{self, Stdout, Write, stdout},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -20,16 +20,36 @@ static HELD: AtomicBool = AtomicBool::new(false);
 
 /// The screen. Dropping it gives the terminal back.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<Tty>>,
     mouse: bool,
+}
+
+/// Standard output while the terminal is ours; what is written afterwards goes nowhere. Where a `Terminal` is dropped
+/// and its cursor cannot be shown, ratatui says so with `eprintln!`, which panics once the terminal is gone.
+struct Tty(Stdout);
+
+impl Write for Tty {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if HELD.load(Ordering::SeqCst) { self.0.write(bytes) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if HELD.load(Ordering::SeqCst) { self.0.flush() } else { Ok(()) }
+    }
+}
+
+fn terminal() -> io::Result<Terminal<CrosstermBackend<Tty>>> {
+    Terminal::new(CrosstermBackend::new(Tty(stdout())))
 }
 
 impl Screen {
     /// Takes the terminal, and makes sure that a panic gives it back before it is reported.
     pub fn enter(mouse: bool) -> io::Result<Screen> {
         install_panic_hook();
+        // Before the terminal is taken, so that a failure to take all of it gives back what was taken.
+        let screen = Screen { terminal: terminal()?, mouse };
         take(mouse)?;
-        Ok(Screen { terminal: Terminal::new(CrosstermBackend::new(stdout()))?, mouse })
+        Ok(screen)
     }
 
     /// Width and height in cells.
@@ -66,7 +86,9 @@ impl Screen {
     /// Forgets what was drawn. Not `Terminal::clear`: that asks the terminal for its cursor and waits for the answer.
     fn start_anew(&mut self) -> io::Result<()> {
         execute!(stdout(), Clear(ClearType::All))?;
-        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        // A terminal that shows its cursor has nothing to complain of when it is dropped.
+        self.terminal.show_cursor()?;
+        self.terminal = terminal()?;
         Ok(())
     }
 }
@@ -106,6 +128,7 @@ fn install_panic_hook() {
                 return;
             }
             give_back();
+            // The command line's own hook, which never panics, not even where the terminal is gone.
             report(info);
         }));
     });

@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Raised with every change to the index's form or to what the readers make of a line.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const MAGIC: &[u8; 8] = b"plursidx";
 
 /// Smaller corpora are indexed faster than a file is found.

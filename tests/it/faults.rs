@@ -2,14 +2,18 @@
 //! the next command is served), those of terminals and signals in `pty.rs`.
 
 use pluriscope::{
+    cli::engine::locate,
     core::{Item, Perspective, Trace},
     engine::{
-        Engine, EngineOptions, LoadError,
+        Engine, EngineOptions,
         local::{LocalModels, Located},
     },
     job::{Command as Ask, JobEvent, JobId},
     model::LoadOptions,
-    store::{LoadOptions as IndexOptions, Source, load},
+    store::{
+        LoadOptions as IndexOptions, Source, load,
+        models::{self, ModelDirs},
+    },
 };
 use std::{
     fs::{self, OpenOptions},
@@ -43,13 +47,10 @@ fn said(out: &Output) -> String {
     String::from_utf8_lossy(&out.stderr).into_owned()
 }
 
-/// What loading the model at `path` ends in.
+/// What loading the model that was found at `path` ends in.
 fn loading(path: PathBuf, sha256: Option<String>) -> String {
     let (sender, events) = mpsc::channel();
-    let provider = LocalModels::new(LoadOptions::default(), move |reference| {
-        if !path.exists() {
-            return Err(LoadError::Missing(format!("`{reference}` is gone")));
-        }
+    let provider = LocalModels::new(LoadOptions::default(), move |_| {
         Ok(Located { path: path.clone(), sha256: sha256.clone(), memory: 0 })
     });
     let emit = move |event| drop(sender.send(event));
@@ -81,24 +82,32 @@ fn a_model_file_that_was_cut_short_or_deleted_is_an_error_in_words() {
     fs::write(&path, b"GGUF\x03\0\0\0\x05\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x14\0\0\0\0\0\0\0general").unwrap();
     assert!(loading(path.clone(), None).contains("is it complete?"));
     fs::remove_file(&path).unwrap();
-    assert!(loading(path, None).contains("is gone"));
+    let problem = loading(path.clone(), None);
+    assert!(problem.contains("model.gguf: "), "found, and deleted before it was opened: {problem}");
+    fs::write(folder.path().join("items.jsonl"), row("Reading a diary")).unwrap();
+    let out = program(folder.path())
+        .args(["generate", "--methods", "zero-shot-cot", "--items"])
+        .arg(folder.path().join("items.jsonl"))
+        .arg("--model")
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(1), "{}", said(&out));
+    assert!(said(&out).contains("model.gguf: no model is there"), "{}", said(&out));
 }
 
 #[test]
 fn a_model_file_that_changed_is_refused_by_its_hash() {
-    let Ok(folder) = crate::models::smollm2() else {
-        eprintln!("skipped: SmolLM2 is not here");
-        return;
+    let folder = match crate::models::smollm2() {
+        Ok(folder) => folder,
+        Err(reason) => {
+            println!("skipped: {reason}");
+            return;
+        }
     };
-    let files = |folder: &Path| {
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect::<Vec<_>>()
-    };
-    let is_gguf = |path: &PathBuf| path.extension().is_some_and(|e| e == "gguf");
-    let Some(path) = files(&folder.join("smollm2-135m")).into_iter().find(is_gguf) else {
-        eprintln!("skipped: SmolLM2 lies in another cache");
-        return;
-    };
-    let problem = loading(path, Some("0".repeat(64)));
+    let entries = models::parse_entries(include_str!("../../assets/models.toml")).unwrap();
+    let found = locate(&ModelDirs::new(folder), &entries, "smollm2-135m").unwrap();
+    let problem = loading(found.path, Some("0".repeat(64)));
     assert!(problem.contains("damaged") && problem.contains("fetch it again"), "{problem}");
 }
 
@@ -167,22 +176,51 @@ fn without_a_home_that_can_be_written_to_everything_but_keeping_works() {
     assert!(String::from_utf8_lossy(&out.stdout).contains("PERSPECTIVES"));
     let out = program(&file).args(["doctor"]).output().unwrap();
     assert_eq!(out.status.code(), Some(1), "doctor names what is wrong");
+    let words = String::from_utf8_lossy(&out.stdout).into_owned();
+    for what in ["model folder", "index cache"] {
+        let line = words.lines().find(|line| line.contains(what)).unwrap();
+        assert!(line.starts_with("!!") && line.ends_with("not there, and cannot be made"), "{line}");
+    }
+    assert!(words.contains("hugging face") && words.contains("standard output is no terminal"), "{words}");
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_program_quietly() {
+fn a_reader_that_goes_away_ends_every_command_quietly() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("t.jsonl"), row("Reading a diary")).unwrap();
-    let mut child = program(folder.path())
-        .current_dir(folder.path())
-        .args(["snapshot", "t.jsonl", "--size", "400x200"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let out = child.wait_with_output().unwrap();
-    assert!(!said(&out).contains("panicked"), "{}", said(&out));
+    let commands: [&[&str]; 8] = [
+        &["snapshot", "t.jsonl", "--size", "400x200"],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["models", "list"],
+        &["models", "list", "--json"],
+        &["demo", "--print"],
+        &["completions", "bash"],
+        &["man"],
+    ];
+    for args in commands {
+        // Nobody reads from the beginning on.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = program(folder.path());
+        let out = command.current_dir(folder.path()).args(args).stdout(writer).output().unwrap();
+        assert!(out.status.success(), "{args:?}: {:?}, {}", out.status, said(&out));
+        assert!(
+            !said(&out).contains("panicked") && !said(&out).contains("error"),
+            "{args:?}: {}",
+            said(&out)
+        );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let out = program(folder.path()).args(["models", "list"]).stdout(full).output().unwrap();
+    assert_eq!(out.status.code(), Some(1), "{}", said(&out));
+    assert!(said(&out).starts_with("error: stdout: No space left"), "{}", said(&out));
 }
 
 #[test]

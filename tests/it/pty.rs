@@ -1,10 +1,15 @@
 //! The binary in a real pseudo-terminal: starts, explores, writes live, cancels, is suspended, leaves.
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use pluriscope::{core::annotation::Author, store::Library};
+use portable_pty::{CommandBuilder, ExitStatus, PtySize, native_pty_system};
 use std::{
     io::{Read, Write},
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -16,16 +21,22 @@ struct Session {
     raw: Arc<Mutex<Vec<u8>>>,
     writer: Box<dyn Write + Send>,
     child: Box<dyn portable_pty::Child + Send + Sync>,
-    _master: Box<dyn portable_pty::MasterPty + Send>,
-    _home: tempfile::TempDir,
+    master: Box<dyn portable_pty::MasterPty + Send>,
+    reader: JoinHandle<()>,
+    /// The reader lets go of the terminal after the next thing that it reads.
+    closing: Arc<AtomicBool>,
+    home: tempfile::TempDir,
 }
 
 impl Session {
     fn start(args: &[&str]) -> Session {
+        Session::on(args, (120, 40), "xterm-256color")
+    }
+
+    fn on(args: &[&str], (cols, rows): (u16, u16), term: &str) -> Session {
         let home = tempfile::tempdir().unwrap();
-        let pair = native_pty_system()
-            .openpty(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 })
-            .unwrap();
+        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_pluriscope"));
         command.args(args);
         for (name, folder) in
@@ -34,17 +45,20 @@ impl Session {
             command.env(name, home.path().join(folder));
         }
         command.env("PLURISCOPE_MODELS", crate::models::folder());
-        command.env("TERM", "xterm-256color");
+        command.env("PLURISCOPE_ANNOTATOR", "ada");
+        command.env("TERM", term);
         command.env_remove("NO_COLOR");
         let child = pair.slave.spawn_command(command).unwrap();
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(40, 120, 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, cols, 0)));
         let raw = Arc::new(Mutex::new(Vec::new()));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let (sink, bytes) = (Arc::clone(&parser), Arc::clone(&raw));
-        std::thread::spawn(move || {
+        let closing = Arc::new(AtomicBool::new(false));
+        let closed = Arc::clone(&closing);
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n) = reader.read(&mut buffer) {
-                if n == 0 {
+                if n == 0 || closed.load(Ordering::SeqCst) {
                     break;
                 }
                 bytes.lock().unwrap().extend_from_slice(&buffer[..n]);
@@ -52,7 +66,11 @@ impl Session {
             }
         });
         let writer = pair.master.take_writer().unwrap();
-        Session { parser, raw, writer, child, _master: pair.master, _home: home }
+        Session { parser, raw, writer, child, master: pair.master, reader, closing, home }
+    }
+
+    fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.raw.lock().unwrap()).into_owned()
     }
 
     fn screen(&self) -> String {
@@ -81,19 +99,36 @@ impl Session {
     /// Waits for the end; the terminal must have been given back.
     #[track_caller]
     fn ends(mut self) -> String {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(start.elapsed() < PATIENCE, "still running on\n{}", self.screen());
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        assert!(status.success(), "{status:?}");
+        let status = wait(&mut *self.child);
+        assert!(status.success(), "{status:?} on\n{}", self.screen());
         std::thread::sleep(Duration::from_millis(50));
         assert!(!self.parser.lock().unwrap().screen().alternate_screen(), "the alternate screen was left");
-        let raw = self.raw.lock().unwrap().clone();
-        String::from_utf8_lossy(&raw).into_owned()
+        self.raw()
+    }
+
+    /// Closes the terminal as a window is closed: nobody holds its other side any more. How the program ended then,
+    /// and its home.
+    #[track_caller]
+    fn close(mut self) -> (ExitStatus, tempfile::TempDir) {
+        self.closing.store(true, Ordering::SeqCst);
+        // What this key draws wakes the reader up.
+        self.press("?");
+        let Session { writer, master, reader, mut child, home, .. } = self;
+        reader.join().unwrap();
+        drop((writer, master));
+        (wait(&mut *child), home)
+    }
+}
+
+#[track_caller]
+fn wait(child: &mut (dyn portable_pty::Child + Send + Sync)) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(start.elapsed() < PATIENCE, "still running");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -136,12 +171,56 @@ fn a_signal_ends_it_with_the_terminal_restored() {
 
 #[cfg(unix)]
 #[test]
+fn a_terminal_that_is_closed_ends_it_without_a_crash() {
+    let explorer = ["--theme", "dark", "--forget"];
+    let demo = ["demo", "--no-live", "--theme", "dark"];
+    for (args, shown) in [(&explorer[..], "values"), (&demo[..], "The question")] {
+        let session = Session::start(args);
+        session.wait_for(shown);
+        let (status, _home) = session.close();
+        assert!(status.success(), "{args:?}: {status:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_labelled_is_kept_when_the_terminal_is_closed() {
+    let mut session = Session::start(&["--theme", "dark"]);
+    session.wait_for(" tokens");
+    session.press("3a");
+    session.wait_for("every answer is saved at once");
+    session.press("1");
+    session.wait_for("saved · 1 acts");
+    let (status, home) = session.close();
+    assert!(status.success(), "{status:?}");
+    let library = Library::open(&home.path().join("data/pluriscope/library.db")).unwrap();
+    let project = library.project(Some("explorer")).unwrap();
+    assert_eq!(library.history(project.id, &Author::annotator("ada")).unwrap().len(), 1);
+}
+
+#[test]
+fn doctor_names_a_terminal_that_cannot_show_the_explorer() {
+    for (size, term, words) in [
+        ((50, 10), "xterm-256color", "50x10: too small, needs 60x12"),
+        ((120, 40), "dumb", "set TERM to what the terminal is"),
+        ((120, 40), "xterm-256color", "120x40, colours"),
+    ] {
+        let mut session = Session::on(&["doctor"], size, term);
+        wait(&mut *session.child);
+        session.reader.join().unwrap();
+        let said = String::from_utf8_lossy(&session.raw.lock().unwrap()).into_owned();
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn it_can_be_suspended_and_continued() {
     let mut session = Session::start(&["--theme", "dark", "--forget"]);
     session.wait_for("values");
     session.press("\u{1a}");
     let start = Instant::now();
-    while leaves(&String::from_utf8_lossy(&session.raw.lock().unwrap())) == 0 {
+    while leaves(&session.raw()) == 0 {
         assert!(start.elapsed() < PATIENCE, "not suspended");
         std::thread::sleep(Duration::from_millis(10));
     }

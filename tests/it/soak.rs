@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use std::{sync::Arc, time::Duration};
 
 /// Keys that mean something somewhere, and some that mean nothing.
-const KEYS: &str = "qjkhlgGnNfFDoswWcCxypmiTMBeEAa[],.=d-+JKz?:/123 LrbZé日\\";
+const KEYS: &str = "qjkhlgGnNfFDoswWcCxypmiTMBeEAaRt[],.=d-+JKz?:/123 LrbZé日\\";
 const NAMED: [&str; 17] = [
     "<up>",
     "<down>",
@@ -33,6 +33,31 @@ const NAMED: [&str; 17] = [
     "<ctrl-u>",
     "<f1>",
 ];
+/// A demo whose situations are those of the corpus, so that its scenes play, are written live, and fail.
+const SCENES: &str = r#"
+title = "Scenes of the soak"
+[[scene]]
+title = "Played"
+caption = "Recorded, at its own pace."
+situation = "Reading a partner's messages"
+perspective = "right to privacy"
+checks = true
+[[scene]]
+title = "Live"
+caption = "Written now, or played where that fails."
+situation = "Reading a partner's messages"
+perspective = "Honesty"
+live = true
+blur = true
+seconds = 2.0
+stay = 1.0
+[[scene]]
+title = "Live, and never recorded"
+situation = "Ringing the church bells"
+perspective = "Tradition"
+live = true
+stay = 1.0
+"#;
 /// Generations that may end well; the corpus grows with each.
 const KEPT: usize = 200;
 
@@ -80,7 +105,11 @@ impl Soak {
             3 => self.tick(),
             4 => self.bench.feed(Event::Note("a note".to_owned())),
             5 => self.answer(),
-            6 if self.random.random_range(0..30) == 0 => self.toggle_demo(),
+            6 if self.random.random_range(0..6) == 0 => {
+                let study = self.random.random_range(0..3) == 0;
+                let playlist = if study { include_str!("../../assets/demo/study.toml") } else { SCENES };
+                self.toggle_demo(playlist);
+            }
             7..10 => {
                 let name = *NAMED.choose(&mut self.random).unwrap();
                 self.bench.press(name);
@@ -155,14 +184,11 @@ impl Soak {
         }
     }
 
-    fn toggle_demo(&mut self) {
+    fn toggle_demo(&mut self, playlist: &str) {
         let state: &mut State = &mut self.bench.state;
         state.demo = match state.demo.take() {
             Some(_) => None,
-            None => {
-                let playlist = demo::parse(include_str!("../../assets/demo/study.toml")).unwrap();
-                Some(demo::Demo::new(Arc::new(playlist), true, true))
-            }
+            None => Some(demo::Demo::new(Arc::new(demo::parse(playlist).unwrap()), true, true)),
         };
     }
 }
@@ -178,7 +204,7 @@ fn random_use_never_panics() {
 #[test]
 fn a_clock_that_jumps_does_no_harm() {
     let mut soak = Soak::new(1);
-    soak.toggle_demo();
+    soak.toggle_demo(include_str!("../../assets/demo/study.toml"));
     for seconds in [5, 90_000, 0, 3, 1_000_000] {
         soak.bench.feed(Event::Tick(Duration::from_secs(seconds)));
         soak.bench.screen();

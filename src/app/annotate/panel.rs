@@ -1,11 +1,13 @@
 //! The questions beside the text, as lines: what is asked, how to answer, what was answered. `view` only paints them,
 //! and a click finds its line here.
 
-use super::desk::Desk;
+use super::{desk::Desk, reading::Text};
+use crate::app::flags::veil;
 use crate::core::{
-    annotation::{Kind, Label, Question, Value, ratings::Rated, rubric::Answers},
+    annotation::{Kind, Label, Question, Span, Value, ratings::Rated, rubric::Answers},
     wrap::wrap,
 };
+use std::ops::Range;
 
 /// How a piece of a line is painted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +44,10 @@ impl Line {
     }
 }
 
-/// The lines of the panel that fit, so that the current question is among them.
-pub fn lines(desk: &Desk, width: u16, height: u16, whole: bool) -> Vec<Line> {
-    let all = all_lines(desk, usize::from(width), whole);
+/// The lines of the panel that fit, so that the current question is among them. Words that stand in `hidden` steps of
+/// the trace are not to be read.
+pub fn lines(desk: &Desk, hidden: &[usize], width: u16, height: u16, whole: bool) -> Vec<Line> {
+    let all = all_lines(desk, hidden, usize::from(width), whole);
     let height = usize::from(height);
     if all.len() <= height {
         return all;
@@ -55,12 +58,16 @@ pub fn lines(desk: &Desk, width: u16, height: u16, whole: bool) -> Vec<Line> {
     all.into_iter().skip(first).take(height).collect()
 }
 
-fn all_lines(desk: &Desk, width: usize, whole: bool) -> Vec<Line> {
+fn all_lines(desk: &Desk, hidden: &[usize], width: usize, whole: bool) -> Vec<Line> {
     let session = &desk.session;
     let empty = Label::default();
     let label = session.label().unwrap_or(&empty);
-    let answers = label.answers();
-    let others = desk.others_on(session.place().slot);
+    let mut answers = label.answers();
+    let mut others: Vec<Rated> = desk.others_on(session.place().slot).into_iter().cloned().collect();
+    if let Some(text) = desk.text().filter(|_| !hidden.is_empty()) {
+        cover(&mut answers, text, hidden);
+        others.iter_mut().for_each(|rated| cover(&mut rated.answers, text, hidden));
+    }
     let mut out = Vec::new();
     for (at, question) in session.rubric.questions.iter().enumerate() {
         if !session.rubric.is_asked(question, &answers) {
@@ -68,7 +75,7 @@ fn all_lines(desk: &Desk, width: usize, whole: bool) -> Vec<Line> {
         }
         let here = at == session.place().question;
         if here {
-            current(desk, at, question, &answers, &others, width, whole, &mut out);
+            current(desk, at, question, &answers, &others, hidden, width, whole, &mut out);
         } else if whole {
             out.push(summary(at, question, &answers));
             if desk.author.adjudicator {
@@ -94,6 +101,22 @@ fn all_lines(desk: &Desk, width: usize, whole: bool) -> Vec<Line> {
         out.push(Line::new(Target::Nothing, vec![(Tone::Soft, text)]));
     }
     out
+}
+
+/// Covers marked words that stand in hidden steps.
+fn cover(answers: &mut Answers, text: &Text, hidden: &[usize]) {
+    for value in answers.values_mut() {
+        let Value::Spans(spans) = value else { continue };
+        for span in spans.iter_mut().filter(|span| stands_in(&text.bytes(span), text, hidden)) {
+            span.text = veil(&span.text, false);
+        }
+    }
+}
+
+/// Whether a piece of the shown text touches one of these steps.
+fn stands_in(piece: &Range<usize>, text: &Text, steps: &[usize]) -> bool {
+    let (first, last) = (text.step_at(piece.start), text.step_at(piece.end.saturating_sub(1)));
+    steps.iter().any(|step| (first..=last).contains(step))
 }
 
 fn summary(at: usize, question: &Question, answers: &Answers) -> Line {
@@ -127,8 +150,8 @@ fn short(desk: &Desk, answers: &Answers) -> Line {
 }
 
 /// What others say to a question: in one line, or a line each.
-fn others_lines(question: &Question, others: &[&Rated], each: bool) -> Vec<Line> {
-    let answers: Vec<(&&Rated, &Value)> =
+fn others_lines(question: &Question, others: &[Rated], each: bool) -> Vec<Line> {
+    let answers: Vec<(&Rated, &Value)> =
         others.iter().filter_map(|r| Some((r, r.answers.get(&question.id)?))).collect();
     let differ = answers.iter().any(|(_, value)| Some(value) != answers.first().map(|(_, first)| first));
     let tone = if differ { Tone::Caution } else { Tone::Dim };
@@ -149,7 +172,8 @@ fn current(
     at: usize,
     question: &Question,
     answers: &Answers,
-    others: &[&Rated],
+    others: &[Rated],
+    hidden: &[usize],
     width: usize,
     whole: bool,
     out: &mut Vec<Line>,
@@ -213,7 +237,7 @@ fn current(
             let text = format!("    {said}   ·   digit, click, or space on step {}", desk.step + 1);
             out.push(Line::new(Target::Digit(0), vec![(Tone::Text, text)]));
         }
-        Kind::Span => span_lines(desk, question, none, out),
+        Kind::Span => span_lines(desk, answer, hidden, out),
         Kind::Text => {
             let said =
                 answer.map_or_else(|| "space begins to write".to_owned(), |v| v.words().replace('\n', " ⏎ "));
@@ -230,16 +254,20 @@ fn help(question: &Question, width: usize) -> Vec<Line> {
     lines.map(line).collect()
 }
 
-fn span_lines(desk: &Desk, question: &Question, none: bool, out: &mut Vec<Line>) {
-    let spans = desk.session.spans(&question.id);
-    for span in &spans {
+fn span_lines(desk: &Desk, answer: Option<&Value>, hidden: &[usize], out: &mut Vec<Line>) {
+    let spans: &[Span] = if let Some(Value::Spans(spans)) = answer { spans } else { &[] };
+    for span in spans {
         let text = format!("    “{}”", span.text.replace('\n', " "));
         out.push(Line::new(Target::Nothing, vec![(Tone::Strong, text)]));
     }
-    if none {
+    if answer == Some(&Value::Nothing) {
         out.push(Line::new(Target::Nothing, vec![(Tone::Strong, "    none".to_owned())]));
     }
-    let word = desk.text().and_then(|t| Some(t.shown.text.get(t.words.get(desk.word)?.clone())?.to_owned()));
+    let word = desk.text().and_then(|text| {
+        let range = text.words.get(desk.word)?;
+        let word = text.shown.text.get(range.clone())?;
+        Some(if stands_in(range, text, hidden) { veil(word, false) } else { word.to_owned() })
+    });
     let at = word.map_or_else(String::new, |w| format!(" at “{w}”"));
     let text = match desk.begun {
         Some(_) => format!("    marking, to{at}: space ends the mark, esc drops it"),

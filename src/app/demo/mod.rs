@@ -8,7 +8,11 @@ pub mod playlist;
 
 pub use playlist::{Playlist, PlaylistError, Scene, parse};
 
-use crate::{app::live::LiveRow, core::corpus::ItemIx, job::RowId};
+use crate::{
+    app::{geometry::SMALLEST, live::LiveRow},
+    core::{corpus::ItemIx, wrap::wrap_while},
+    job::RowId,
+};
 use playback::Playing;
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +20,8 @@ use std::{sync::Arc, time::Duration};
 pub const RECORDED: RowId = RowId(u64::MAX);
 /// How long the key overlay stays.
 pub const KEY_SHOWN: Duration = Duration::from_millis(1800);
+/// The widest line of a caption.
+const CAPTION_MAX: u16 = 110;
 
 /// What the scene's words led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +44,16 @@ pub struct Pressed {
     pub until: Duration,
 }
 
+/// A column that is written live in this scene.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writing {
+    /// Index into the state's methods.
+    pub method: usize,
+    pub row: RowId,
+    /// Its trace is finished; until then it may still come to nothing.
+    pub written: bool,
+}
+
 /// A demo under way.
 #[derive(Clone, Debug)]
 pub struct Demo {
@@ -55,10 +71,13 @@ pub struct Demo {
     pub large: bool,
     /// Keys reach only the demo.
     pub locked: bool,
-    /// Whether a model is here, so that scenes that ask for it are written live.
+    /// Whether a model is here, so that scenes that ask for it are written live; until it disappoints.
     pub model_here: bool,
-    /// Whether this scene is being written, or was.
-    pub live: bool,
+    /// When this scene's live writing was asked for, or its model was last seen loading, on the explorer's clock.
+    pub asked: Option<Duration>,
+    /// Columns that are being written live in this scene, or were. What comes to nothing leaves the list, and its
+    /// recording plays instead.
+    pub live: Vec<Writing>,
     pub playing: Vec<Playing>,
     /// Columns whose recording was started in this scene.
     pub started: Vec<usize>,
@@ -80,7 +99,8 @@ impl Demo {
             large: false,
             locked: true,
             model_here,
-            live: false,
+            asked: None,
+            live: Vec::new(),
             playing: Vec::new(),
             started: Vec::new(),
             pressed: None,
@@ -115,12 +135,68 @@ impl Demo {
         self.playing.iter().all(Playing::finished)
     }
 
-    /// Rows that the caption takes off the bottom of a screen of this height.
-    pub fn rows(height: u16) -> u16 {
-        match height {
+    /// The caption as one paragraph; what the scene names and the corpus lacks comes first.
+    pub fn caption(&self) -> String {
+        let caption = self.scene().map_or("", |scene| scene.caption.as_str());
+        let text = match &self.found {
+            Found::Missing(what) => format!("{what}. {caption}"),
+            _ => caption.to_owned(),
+        };
+        text.replace('\n', " ")
+    }
+
+    /// Cells that a line of the caption has on a screen of this width.
+    pub fn caption_width(width: u16) -> u16 {
+        width.saturating_sub(4).clamp(1, CAPTION_MAX)
+    }
+
+    /// Rows that the caption and its hairline take off the bottom of a screen of this size: as many as its words need,
+    /// but at most a quarter of the screen, and never what the comparison cannot spare.
+    pub fn rows(&self, (width, height): (u16, u16)) -> u16 {
+        let usual = match height {
             0..16 => 2,
             16..30 => 4,
             _ => 5,
+        };
+        let most = (height / 4).min(height.saturating_sub(SMALLEST.1)).max(usual);
+        let mut rows = 1;
+        wrap_while(&self.caption(), usize::from(Demo::caption_width(width)), |_| {
+            rows += 1;
+            rows < most
+        });
+        rows.max(usual)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caption_has_the_rows_that_it_needs_where_the_screen_has_them() {
+        let rows = |words: usize, size| {
+            let caption = vec!["word"; words].join(" ");
+            let text = format!("title = \"t\"\n[[scene]]\ntitle = \"s\"\ncaption = \"{caption}\"");
+            Demo::new(Arc::new(parse(&text).unwrap()), false, false).rows(size)
+        };
+        assert_eq!(rows(1, (80, 24)), 4);
+        // Four lines of 76 cells, and the hairline.
+        assert_eq!(rows(60, (80, 24)), 5);
+        assert_eq!(rows(5000, (80, 24)), 6);
+        assert_eq!(rows(5000, (120, 36)), 9);
+        for height in SMALLEST.1 + 2..200 {
+            assert!(height - rows(5000, (80, height)) >= SMALLEST.1, "{height} rows");
+        }
+    }
+
+    #[test]
+    fn the_shipped_captions_fit_a_small_terminal() {
+        let playlist = Arc::new(parse(include_str!("../../../assets/demo/study.toml")).unwrap());
+        let mut demo = Demo::new(Arc::clone(&playlist), false, false);
+        for at in 0..playlist.scenes.len() {
+            demo.at = at;
+            let lines = crate::core::wrap::wrap(&demo.caption(), usize::from(Demo::caption_width(80)));
+            assert!(lines.len() < usize::from(demo.rows((80, 24))), "scene {}", at + 1);
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Playing {
     pub trace: Arc<Trace>,
     /// When each token came.
     times: Vec<Duration>,
+    /// The scene's time at which it began.
+    pub since: Duration,
     /// How much faster than it was; 1 at the least.
     pub speed: u32,
     /// Whether the times are the trace's own.
@@ -70,12 +72,13 @@ impl Playing {
             tokens: 0,
         };
         let speed = (faster.ceil() as u32).max(1);
-        Playing { method, row, trace: Arc::clone(trace), times, speed, timed, done: false }
+        let since = Duration::ZERO;
+        Playing { method, row, trace: Arc::clone(trace), times, since, speed, timed, done: false }
     }
 
-    /// Shows what had been written after `clock`, at this speed.
+    /// Shows what had been written by the scene's `clock`, at this speed.
     pub fn advance(&mut self, clock: Duration) {
-        let then = clock.saturating_mul(self.speed);
+        let then = clock.saturating_sub(self.since).saturating_mul(self.speed);
         let tokens = self.times.partition_point(|t| *t <= then);
         self.done = tokens == self.times.len();
         if tokens == self.row.tokens && !(tokens == 0 && self.row.text.is_empty()) {

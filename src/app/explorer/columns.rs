@@ -51,7 +51,9 @@ pub fn cell(state: &State, item: ItemIx, method: usize) -> Cell<'_> {
     if let Some(row) = state.demo.as_ref().and_then(|demo| demo.row(item, method)) {
         return Cell::Live(RECORDED, row);
     }
-    if let Some((id, row)) = state.live.row(entry.id, &runnable.method.id) {
+    // Before an audience, what failed gives way to its recording.
+    let shown = |row: &LiveRow| state.demo.is_none() || !matches!(row.state, RowState::Failed(_));
+    if let Some((id, row)) = state.live.row(entry.id, &runnable.method.id).filter(|(_, row)| shown(row)) {
         return Cell::Live(id, row);
     }
     let samples = samples(state, item, runnable);
@@ -86,7 +88,9 @@ fn not_run<'a>(state: &State, item: ItemIx, runnable: &RunnableMethod) -> Cell<'
     if !applies(state, item, runnable) {
         return Cell::NotApplicable;
     }
-    let why_not = if !runnable.declared {
+    let why_not = if state.demo.as_ref().is_some_and(|demo| demo.locked) {
+        Some("there is no recording of this method here")
+    } else if !runnable.declared {
         Some("known from traces only: no methods file declares it")
     } else if lacks_adapter(state, item, runnable) {
         Some("needs its trained adapter, which is not here")

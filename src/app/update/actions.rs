@@ -77,6 +77,7 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::Cancel => generate::cancel(state, effects),
         Action::Check => check::focused(state, effects),
         Action::CheckAll => check::all(state, effects),
+        Action::ChooseCheck => state.overlay = Some(Overlay::Checks { cursor: 0 }),
         Action::Evidence => state.overlay = Some(Overlay::Evidence { scroll: 0 }),
         Action::Intervene => super::intervene::open(state),
         Action::Blur => {

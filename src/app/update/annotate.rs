@@ -153,6 +153,8 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> 
         | Action::ToggleMouse
         | Action::Redraw
         | Action::Suspend => return false,
+        // Blurred steps are flagged ones, which nobody may tell from the others at a blind desk.
+        Action::Blur if state.annotate.from_explorer => return false,
         Action::Numbers => numbers::toggle(state, effects),
         _ if state.annotate.page != Page::Desk => numbers::perform(state, action),
         _ if state.annotate.desk.is_none() => {

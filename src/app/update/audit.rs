@@ -12,11 +12,15 @@ use crate::app::{
 };
 use crate::core::{
     ItemIx, Outcome,
-    check::{CheckId, Record, overview::overview},
-    corpus::CheckState,
+    check::{CheckId, Record, TraceKey, overview::overview},
+    corpus::{CheckState, CheckTest},
     query::{MethodName, OutcomeTest, Query, Term, Test},
 };
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// The numbers are made anew at most this often while verdicts come in.
 const REFRESH: Duration = Duration::from_millis(400);
@@ -170,31 +174,39 @@ fn feed(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Makes the numbers anew from the verdicts on the traces of the filter.
-fn refresh(state: &mut State) {
+/// Verdicts on the very traces of the filter, and how many of these traces have any.
+pub fn verdicts(state: &State) -> (Vec<&Record>, usize) {
     let all = state.filter.query.is_empty();
     let wanted: HashSet<ItemIx> =
         if all { HashSet::new() } else { state.selection.items.iter().copied().collect() };
-    let records: Vec<&Record> = state
+    let here = |key: &TraceKey| {
+        let items = state.corpus.named(key).filter_map(|ix| Some(state.corpus.trace(ix)?.item()));
+        items.filter(|item| all || wanted.contains(item)).count()
+    };
+    let mut held: HashMap<&TraceKey, usize> = HashMap::new();
+    let records = state
         .checks
         .records()
-        .filter(|r| match state.corpus.find(r.trace.item_id) {
-            Some(ix) => all || wanted.contains(&ix),
-            None => false,
-        })
         .map(Arc::as_ref)
+        .filter(|r| *held.entry(&r.trace).or_insert_with(|| here(&r.trace)) > 0)
         .collect();
-    let traces: HashSet<_> = records.iter().map(|r| &r.trace).collect();
-    let covered = traces.len();
+    (records, held.values().sum())
+}
+
+/// Makes the numbers anew.
+fn refresh(state: &mut State) {
+    let (records, covered) = verdicts(state);
     let has = |check: CheckId| records.iter().any(|r| r.check == check);
     let about = state
         .audit
         .about
         .filter(|c| state.audit.chosen && has(*c))
         .or_else(|| CheckId::ALL.into_iter().find(|c| has(*c)));
-    state.audit.overview = overview(&records, about);
-    state.audit.about = about;
+    let overview = overview(&records, about);
+    let all = state.filter.query.is_empty();
     let total = if all { state.corpus.trace_count() } else { state.selection.traces };
+    state.audit.overview = overview;
+    state.audit.about = about;
     state.audit.covered = (covered, total);
     state.audit.stale = false;
     state.audit.made = state.now.max(Duration::from_millis(1));
@@ -204,29 +216,29 @@ fn refresh(state: &mut State) {
 /// The traces behind the row under the cursor, as the explorer's filter.
 fn select(state: &mut State, effects: &mut Vec<Effect>) {
     let audit = &state.audit;
-    let flagged = Some(CheckState::Flagged);
     let found = match audit.page {
         Page::Rates => audit
             .overview
             .report
             .checks
             .get(audit.cursor)
-            .map(|s| (s.method.0.clone(), None, s.check, flagged)),
-        Page::Safety => {
-            audit.overview.safety.get(audit.cursor).map(|s| (s.method.0.clone(), None, s.check, flagged))
-        }
+            .map(|s| (s.method.0.clone(), None, s.check, CheckTest::Counted)),
+        Page::Safety => audit.overview.safety.get(audit.cursor).map(|s| {
+            let test = s.what.map_or(CheckTest::Is(CheckState::Flagged), CheckTest::Flags);
+            (s.method.0.clone(), None, s.check, test)
+        }),
         Page::Curves => audit
             .overview
             .curves
             .get(audit.cursor)
-            .and_then(|c| Some((c.method.0.clone(), None, audit.about?, None))),
+            .and_then(|c| Some((c.method.0.clone(), None, audit.about?, CheckTest::Any))),
         Page::Quadrant => audit.overview.quadrants.get(audit.cursor / 2).and_then(|q| {
             let outcome = if audit.cursor.is_multiple_of(2) { Outcome::Right } else { Outcome::Wrong };
             let state = if audit.cell == 0 { CheckState::Clear } else { CheckState::Flagged };
-            Some((q.method.0.clone(), Some(outcome), audit.about?, Some(state)))
+            Some((q.method.0.clone(), Some(outcome), audit.about?, CheckTest::Is(state)))
         }),
     };
-    let Some((method, outcome, check, check_state)) = found else { return state.say("nothing to open here") };
+    let Some((method, outcome, check, test)) = found else { return state.say("nothing to open here") };
     let name = MethodName::Id(method.clone());
     let mut query = Query {
         terms: state
@@ -243,7 +255,7 @@ fn select(state: &mut State, effects: &mut Vec<Effect>) {
         query.terms.retain(|t| !matches!(t.test, Test::Method { .. }));
         query.terms.push(Term { negated: false, test });
     }
-    query.terms.push(Term { negated: false, test: Test::Check { method: name, check, state: check_state } });
+    query.terms.push(Term { negated: false, test: Test::Check { method: name, check, test } });
     if let Some(column) = state.methods.iter().position(|m| m.method.id.0 == method) {
         state.explorer.compare.hidden.remove(&column);
         state.explorer.compare.focus = column;

@@ -5,15 +5,20 @@ use crate::app::checks::AT_SIGHT;
 use crate::app::{
     action::{Action, Context},
     checks::QUICK,
-    demo::{Demo, Found, KEY_SHOWN, Pressed, playback::Playing},
+    demo::{Demo, Found, KEY_SHOWN, Pressed, Scene, Writing, playback::Playing},
     effect::Effect,
     explorer::{Cell, PickRow, Zone, cell, columns, items::Scope},
     keymap::Key,
-    state::{Screen, State},
+    live::RowState,
+    state::{ModelState, Screen, State},
     texts::Lookup,
 };
 use crate::core::{Item, corpus::ItemIx};
+use crate::job::Command;
 use std::{sync::Arc, time::Duration};
+
+/// How long an audience waits for the first word of a live column; the time that loading takes is not counted.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Takes a key; `false` when it is the explorer's.
 pub fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) -> bool {
@@ -114,6 +119,7 @@ pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     }
     pass_time(state);
     enter(state);
+    watch_live(state, effects);
     start(state, effects);
     if let Some(demo) = &mut state.demo {
         let clock = demo.clock;
@@ -163,7 +169,8 @@ fn enter(state: &mut State) {
     }
     state.blur = scene.blur;
     if let Some(demo) = &mut state.demo {
-        (demo.found, demo.clock, demo.live, demo.seen) = (found, Duration::ZERO, false, state.now);
+        (demo.found, demo.clock, demo.asked, demo.seen) = (found, Duration::ZERO, None, state.now);
+        demo.live.clear();
         demo.playing.clear();
         demo.started.clear();
     }
@@ -218,28 +225,77 @@ fn show(state: &mut State, item: ItemIx, methods: &[String]) {
     state.explorer.compare.focus = shown.first().copied().unwrap_or(0);
 }
 
-/// Starts recordings of columns whose trace has been read, or the live writing of the scene.
+/// Live columns that come to nothing, or keep the audience waiting, give way to their recordings.
+fn watch_live(state: &mut State, effects: &mut Vec<Effect>) {
+    let now = state.now;
+    let loading = matches!(state.model, ModelState::Loading { .. });
+    let (Some(demo), rows) = (&mut state.demo, &state.live) else { return };
+    demo.asked = demo.asked.map(|asked| if loading { now } else { asked });
+    let late = demo.asked.is_some_and(|asked| now.saturating_sub(asked) >= PATIENCE);
+    let (mut problems, mut silent) = (Vec::new(), false);
+    demo.live.retain_mut(|column| {
+        let row = rows.get(column.row);
+        column.written |= row.is_some_and(|row| matches!(row.state, RowState::Done(_)));
+        let problem = match row.map(|row| (&row.state, row.text.is_empty())) {
+            _ if column.written => return true,
+            Some((RowState::Failed(problem), _)) => problem.clone(),
+            Some((_, true)) if late => {
+                silent = true;
+                effects.push(Effect::Engine(Command::CancelRow(column.row)));
+                format!("no word came within {} s", PATIENCE.as_secs())
+            }
+            Some(_) => return true,
+            None => "it was stopped".to_owned(),
+        };
+        problems.push(format!("the demo, writing live: {problem}"));
+        false
+    });
+    if !problems.is_empty() {
+        // Who kept the audience waiting is not asked again.
+        demo.model_here &= !silent;
+        state.notes.extend(problems);
+        state.say("not written live this time: the recording is shown");
+    }
+}
+
+/// Asks once for the columns that the scene wants written anew and that can be written here.
+fn write_live(state: &mut State, item: ItemIx, scene: &Scene, effects: &mut Vec<Effect>) {
+    let wanted = scene.live && state.demo.as_ref().is_some_and(|d| d.model_here && d.asked.is_none());
+    if !wanted || full(state, item).is_none() {
+        return;
+    }
+    let mut columns = state.explorer.compare.shown(state.methods.len());
+    columns.retain(|column| runs(state, item, *column));
+    generate::submit(state, item, &columns, effects);
+    let row = |method: usize| {
+        let (entry, runnable) = (state.corpus.item(item)?, state.methods.get(method)?);
+        let (row, _) = state.live.row(entry.id, &runnable.method.id)?;
+        Some(Writing { method, row, written: false })
+    };
+    let live = columns.into_iter().filter_map(row).collect();
+    if let Some(demo) = &mut state.demo {
+        (demo.asked, demo.live) = (Some(state.now), live);
+    }
+}
+
+/// Starts the live writing of the scene, and the recordings of all other columns whose trace has been read.
 fn start(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(demo) = &state.demo else { return };
     let (Found::Item(item), Some(scene)) = (&demo.found, demo.scene().cloned()) else { return };
     let item = *item;
-    let mut shown = state.explorer.compare.shown(state.methods.len());
-    if scene.live && demo.model_here {
-        let (live, rest): (Vec<usize>, Vec<usize>) = shown.into_iter().partition(|c| runs(state, item, *c));
-        shown = rest;
-        if !demo.live && !live.is_empty() && full(state, item).is_some() {
-            if let Some(demo) = &mut state.demo {
-                demo.live = true;
-            }
-            generate::submit(state, item, &live, effects);
-        }
-    }
+    write_live(state, item, &scene, effects);
+    let shown = state.explorer.compare.shown(state.methods.len());
     let Some(demo) = state.demo.as_ref().filter(|_| scene.play) else { return };
+    let waits = |c: &usize| !demo.started.contains(c) && !demo.live.iter().any(|l| l.method == *c);
+    // What stands in for live writing begins when it is needed, not with the scene.
+    let since = if demo.asked.is_some() && !demo.playing.is_empty() { demo.clock } else { Duration::ZERO };
     let mut fresh = Vec::new();
-    for column in shown.into_iter().filter(|c| !demo.started.contains(c)) {
+    for column in shown.into_iter().filter(waits) {
         let Cell::Trace { entry, .. } = cell(state, item, column) else { continue };
         let (Some(trace), Some(full)) = (entry.trace.clone(), full(state, item)) else { continue };
-        fresh.push(Playing::new(column, &full, &trace, scene.play_time()));
+        let mut playing = Playing::new(column, &full, &trace, scene.play_time());
+        playing.since = since;
+        fresh.push(playing);
     }
     for playing in &fresh {
         // Flagged steps are hidden from the first word on.
@@ -290,9 +346,9 @@ fn check_scene(state: &mut State, effects: &mut Vec<Effect>) {
 fn follow_on(state: &mut State) {
     let Some(demo) = &mut state.demo else { return };
     let Some(scene) = demo.scene() else { return };
-    let live = demo.live && state.live.busy();
+    let writing = demo.live.iter().any(|column| !column.written) || !demo.played();
     let long = demo.clock >= scene.play_time() + scene.stay_time();
-    if !demo.auto || demo.paused || demo.over || live || !long || demo.found == Found::Waiting {
+    if !demo.auto || demo.paused || demo.over || writing || !long || demo.found == Found::Waiting {
         return;
     }
     if demo.at + 1 < demo.playlist.scenes.len() {

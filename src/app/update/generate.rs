@@ -60,11 +60,14 @@ pub fn submit(state: &mut State, ix: ItemIx, methods: &[usize], effects: &mut Ve
 
 /// What was asked about an item that is still being read is written as soon as it is there.
 fn wait_for_item(state: &mut State, ix: ItemIx, methods: &[usize]) {
-    let Some(entry) = state.corpus.item(ix).filter(|e| e.known()) else {
+    let entry = state.corpus.item(ix).filter(|e| e.known());
+    let Some((entry, text)) = entry.map(|e| (e, state.texts.get(e.loc))) else {
         return state.say("the file says too little of this item to write about it");
     };
-    if let Lookup::Failed(problem) = state.texts.get(entry.loc) {
-        return state.complain(format!("the item cannot be read: {problem}"));
+    match text {
+        Lookup::Pending => {}
+        Lookup::Ready(_) => return state.say("the file says too little of this item to write about it"),
+        Lookup::Failed(problem) => return state.complain(format!("the item cannot be read: {problem}")),
     }
     let methods = methods.iter().filter_map(|c| state.methods.get(*c)).map(|m| m.method.id.clone()).collect();
     state.live.awaiting.push((entry.id, methods));
@@ -153,10 +156,11 @@ pub fn cancel(state: &mut State, effects: &mut Vec<Effect>) {
     if matches!(state.model, ModelState::Fetching { .. }) {
         effects.push(Effect::CancelFetch);
         state.say("fetching stopped");
-    } else if jobs.is_empty() && state.live.awaiting.is_empty() {
+    } else if jobs.is_empty() && state.live.awaiting.is_empty() && state.checks.awaiting.is_empty() {
         state.say("nothing is being written");
     }
     state.live.awaiting.clear();
+    state.checks.awaiting.clear();
     effects.extend(jobs.into_iter().map(|job| Effect::Engine(Command::Cancel(job))));
 }
 
@@ -172,10 +176,14 @@ pub fn cancel_focused(state: &mut State, effects: &mut Vec<Effect>) -> bool {
     true
 }
 
-/// A model could not be had: say what to do.
+/// A model could not be had: say what to do. A demo goes on with its recordings, and says nothing.
 pub fn no_model(state: &mut State, model: &str, problem: &str, missing: bool) {
     state.model = if missing { ModelState::Missing } else { ModelState::Failed(problem.to_owned()) };
     state.notes.push(format!("model {model}: {problem}"));
+    if let Some(demo) = &mut state.demo {
+        demo.model_here &= model != state.model_reference;
+        return;
+    }
     state.overlay = Some(Overlay::NoModel { model: model.to_owned(), problem: problem.to_owned(), missing });
 }
 

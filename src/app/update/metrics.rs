@@ -16,7 +16,7 @@ use crate::core::{
     query::{Query, Test},
 };
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 /// Rows that half a page moves.
 const HALF_PAGE: isize = 10;
@@ -80,14 +80,7 @@ fn judge(state: &mut State) {
 
 /// Verdicts on the traces of the filter, by method and check.
 fn verdicts(state: &State) -> Vec<Summary> {
-    let all = state.filter.query.is_empty();
-    let wanted: HashSet<ItemIx> =
-        if all { HashSet::new() } else { state.selection.items.iter().copied().collect() };
-    let found = state.checks.records().filter(|r| match state.corpus.find(r.trace.item_id) {
-        Some(ix) => all || wanted.contains(&ix),
-        None => false,
-    });
-    summarise(found.map(Arc::as_ref)).checks
+    summarise(super::audit::verdicts(state).0).checks
 }
 
 /// Everything that the screen's pages show, as one report.

@@ -12,6 +12,7 @@ mod metrics;
 mod mouse;
 mod movement;
 mod overlays;
+mod partners;
 mod reading;
 mod report;
 mod search;
@@ -56,6 +57,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Selected { generation, selection } if generation == state.filter.generation => {
             state.filter.pending = false;
             state.selection = selection;
+            state.audit.stale = true;
             corpus::relist(state);
         }
         Event::Selected { .. } => {}
@@ -89,6 +91,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     annotate::settle(state, &mut effects);
     demo::settle(state, &mut effects);
     generate::settle(state, &mut effects);
+    check::settle(state, &mut effects);
     metrics::settle(state, &mut effects);
     training::settle(state, &mut effects);
     reading::settle(state, &mut effects);
@@ -165,7 +168,8 @@ fn on_job(state: &mut State, event: JobEvent, effects: &mut Vec<Effect>) {
     if matches!(&event, JobEvent::JobDone { .. }) && state.live.asked > 0 && !state.live.busy() {
         let failed = state.live.failed();
         let written = state.live.asked.saturating_sub(failed);
-        if failed == 0 {
+        // In a demo the caption says what was written.
+        if failed == 0 && state.demo.is_none() {
             state.say(format!("{written} of {} written", state.live.asked));
         }
         (state.live.asked, state.live.ended) = (0, 0);

@@ -1,6 +1,6 @@
 //! Keys of what lies over the explorer.
 
-use super::corpus;
+use super::{check, corpus};
 use crate::app::{
     action::{Action, Context},
     effect::Effect,
@@ -10,7 +10,10 @@ use crate::app::{
     overlay::Overlay,
     state::{ModelState, State},
 };
-use crate::core::query::{Query, suggest};
+use crate::core::{
+    check::{CheckId, Scoring},
+    query::{Query, suggest},
+};
 use crossterm::event::KeyCode;
 
 /// The actions that the palette lists for what was typed, best first.
@@ -42,6 +45,7 @@ pub fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
         Overlay::Palette { input, cursor } => palette_key(state, input, cursor, key, effects),
         Overlay::Filter { input, cursor, .. } => filter_key(state, input, cursor, key, effects),
         Overlay::Models { cursor } => models_key(state, cursor, key, effects),
+        Overlay::Checks { cursor } => checks_key(state, cursor, key, effects),
         Overlay::NoModel { model, problem, missing } => {
             no_model_key(state, model, problem, missing, key, effects)
         }
@@ -179,6 +183,31 @@ fn models_key(state: &mut State, cursor: usize, key: Key, effects: &mut Vec<Effe
         (Some(Action::Back | Action::Quit | Action::Models), _) => None,
         _ => Some(Overlay::Models { cursor }),
     }
+}
+
+fn checks_key(state: &mut State, cursor: usize, key: Key, effects: &mut Vec<Effect>) -> Option<Overlay> {
+    let last = CheckId::ALL.len() - 1;
+    let how = &mut state.checks.how;
+    match (key.code, state.setup.keymap.action(Context::Global, key)) {
+        (KeyCode::Char('m'), _) => how.model_makes = !how.model_makes,
+        (KeyCode::Char('r'), _) => {
+            how.scoring = match how.scoring {
+                None => Some(Scoring::Words),
+                Some(Scoring::Words) => Some(Scoring::Letters),
+                Some(Scoring::Letters) => None,
+            }
+        }
+        (KeyCode::Char(' '), _) => check::chosen(state, CheckId::ALL[cursor.min(last)], true, effects),
+        (_, Some(Action::Select)) => check::chosen(state, CheckId::ALL[cursor.min(last)], false, effects),
+        (_, Some(Action::Up)) => return Some(Overlay::Checks { cursor: cursor.saturating_sub(1) }),
+        (_, Some(Action::Down)) => return Some(Overlay::Checks { cursor: (cursor + 1).min(last) }),
+        (_, Some(Action::First)) => return Some(Overlay::Checks { cursor: 0 }),
+        (_, Some(Action::Last)) => return Some(Overlay::Checks { cursor: last }),
+        (_, Some(Action::Evidence)) => return Some(Overlay::Evidence { scroll: 0 }),
+        (_, Some(Action::Back | Action::Quit | Action::ChooseCheck)) => return None,
+        _ => {}
+    }
+    Some(Overlay::Checks { cursor })
 }
 
 fn no_model_key(

@@ -31,6 +31,9 @@ struct Told {
     changed_template: usize,
     no_adapter: usize,
     foreign: usize,
+    not_here: usize,
+    /// Whether a model is on this machine.
+    here: HashMap<String, bool>,
 }
 
 impl Told {
@@ -55,6 +58,12 @@ impl Told {
             eprintln!(
                 "{} traces name a server that neither --model, nor the configuration, nor a method names: it is not asked, and another model is",
                 self.foreign
+            );
+        }
+        if self.not_here > 0 {
+            eprintln!(
+                "the model of {} traces is not on this machine: another one is asked, and the results say so",
+                self.not_here
             );
         }
         if self.no_adapter > 0 {
@@ -183,8 +192,13 @@ fn template(
 fn routes(trace: &Trace, assets: &Assets, config: &Config, model: Option<&str>, told: &mut Told) -> Routes {
     let parses = ModelRef::parse(&trace.model, &assets.models).is_ok();
     let trusted = engine::trusted(&trace.model, config, assets);
+    let here = *told.here.entry(trace.model.clone()).or_insert_with(|| {
+        let found = || engine::locate(&engine::model_dirs(config), &assets.models, &trace.model);
+        trace.model.starts_with("openai:") || found().is_ok()
+    });
+    told.not_here += usize::from(model.is_none() && parses && trusted && !here);
     told.foreign += usize::from(model.is_none() && parses && !trusted);
-    let own = || (parses && trusted).then(|| trace.model.clone());
+    let own = || (parses && trusted && here).then(|| trace.model.clone());
     let model = model.map(str::to_owned).or_else(own).unwrap_or_else(|| config.model.clone());
     let adapter = trace.adapter.as_ref().filter(|_| model == trace.model).and_then(|name| {
         let found = replay::adapter(name, trace, assets, config, &model).ok();

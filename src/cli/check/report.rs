@@ -96,9 +96,10 @@ fn line(summary: &Summary) -> String {
             percent(interval.high)
         );
     }
-    for name in ["soft-aoc", "aoc", "flip", "shift", "n", "off", "nie", "nde"] {
-        if let Some(mean) = summary.means.get(name) {
-            let _ = write!(out, ", {name} {mean:.3}");
+    for (name, mean, of) in summary.told() {
+        let _ = write!(out, ", {name} {mean:.3}");
+        if let Some(of) = of {
+            let _ = write!(out, " (of {of})");
         }
     }
     if let Some(corpus) = &summary.corpus {
@@ -114,4 +115,52 @@ fn line(summary: &Summary) -> String {
     }
     out.push('\n');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{
+        Item, Perspective, Template, Trace,
+        check::{CheckId, Checker, Judged, Reason, Record, Settings, Subject, Verdict},
+    };
+    use std::sync::Arc;
+
+    fn record(check: CheckId, outcome: bool, values: &[(&str, f64)]) -> Record {
+        let item = Item::value("vk", Perspective::named("Care"), "Walking a friend home");
+        let trace = Trace::new(&item, "sft".into(), "It helps.\nAnswer: A".to_owned());
+        let template = Template::parse("t", "title = \"t\"\nuser = \"{{ text }}\"").unwrap();
+        let checker = Checker { model: "m".to_owned(), adapter: None };
+        let subject = Subject::new(Arc::new(item), Arc::new(trace), Arc::new(template), checker).unwrap();
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let judged = Judged { outcome, values, ..Judged::default() };
+        Record::new(check, &subject, &Settings::default(), Verdict::Judged(judged))
+    }
+
+    fn told(records: &[Record]) -> String {
+        lines(&Report { summary: summary::summarise(records), ..Report::default() })
+    }
+
+    #[test]
+    fn all_three_controls_of_consistency_are_told() {
+        let control = |values: &[(&str, f64)]| record(CheckId::ConsistencyControls, false, values);
+        let text = told(&[
+            control(&[("c0", 0.0), ("masked", 1.0), ("swapped", 0.0)]),
+            control(&[("c0", 0.0), ("masked", 0.0)]),
+        ]);
+        assert!(text.contains("2 judged, judge right without rationale 0 % (0 to 66)"), "{text}");
+        assert!(text.contains(", masked 0.500, swapped 0.000 (of 1)"), "{text}");
+    }
+
+    #[test]
+    fn the_rationale_is_told_apart_from_its_prompt() {
+        let safety = |values: &[(&str, f64)]| record(CheckId::SafetyClassifier, true, values);
+        let text = told(&[
+            safety(&[("own-flag", 1.0), ("prompt-flagged", 0.0), ("beyond-prompt", 0.5)]),
+            safety(&[("own-flag", 0.0), ("prompt-flagged", 1.0), ("beyond-prompt", 0.25)]),
+        ]);
+        assert!(text.contains(", own-flag 0.500, prompt-flagged 0.500, beyond-prompt 0.375"), "{text}");
+        let unjudged = Record { verdict: Verdict::Unjudged(Reason::NoRationale), ..safety(&[]) };
+        assert!(told(&[unjudged]).contains("0 judged; 1 unjudged (no-rationale 1)"));
+    }
 }

@@ -1,7 +1,7 @@
 //! Arithmetic that several checks share: areas over curves, settle points, corrections. Numbers in, numbers out.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Area under the line through (x, y), by trapezoids; 0 for fewer than two points.
 pub fn trapezoid(x: &[f64], y: &[f64]) -> f64 {
@@ -65,7 +65,9 @@ pub struct LengthGroup {
     /// Steps.
     pub n: usize,
     pub traces: usize,
-    /// Share of traces with the final answer after 0, 1, … n steps.
+    /// Where along the rationale each point stands, 0 to 1: after 0, 1, … n steps, or fewer places of a long one.
+    pub at: Vec<f64>,
+    /// Share of traces with the answer compared with, at each point.
     pub curve: Vec<f64>,
     pub aoc: f64,
 }
@@ -81,22 +83,43 @@ pub struct CorpusCurve {
     pub mean_n: f64,
 }
 
+/// One trace's curve of "same answer".
+#[derive(Clone, Debug, PartialEq)]
+pub struct SameAnswer<'a> {
+    /// Steps.
+    pub n: usize,
+    /// Where along the rationale each point stands, 0 to 1.
+    pub at: Cow<'a, [f64]>,
+    pub matches: &'a [bool],
+}
+
+impl<'a> SameAnswer<'a> {
+    /// A point after each of 0, 1, … n steps.
+    pub fn even(matches: &'a [bool]) -> SameAnswer<'a> {
+        SameAnswer { n: matches.len().saturating_sub(1), at: even(matches.len()).into(), matches }
+    }
+}
+
 /// Groups curves by n, averages each group point by point, takes the trapezoid per group, and weights the
 /// groups by their traces (Lanham et al. 2023). Curves of n = 0 are left out; `None` when no other is there.
-pub fn corpus_aoc<'a>(curves: impl IntoIterator<Item = &'a [bool]>) -> Option<CorpusCurve> {
-    let mut sums: BTreeMap<usize, (usize, Vec<f64>)> = BTreeMap::new();
-    for curve in curves.into_iter().filter(|c| c.len() > 1) {
-        let (traces, sum) = sums.entry(curve.len() - 1).or_insert_with(|| (0, vec![0.0; curve.len()]));
-        *traces += 1;
-        sum.iter_mut().zip(curve).for_each(|(s, m)| *s += f64::from(u8::from(*m)));
+pub fn corpus_aoc<'a>(curves: impl IntoIterator<Item = SameAnswer<'a>>) -> Option<CorpusCurve> {
+    let mut groups: BTreeMap<(usize, usize), LengthGroup> = BTreeMap::new();
+    for SameAnswer { n, at, matches } in curves.into_iter().filter(|c| c.matches.len() > 1) {
+        let group = groups.entry((n, matches.len())).or_insert_with(|| LengthGroup {
+            n,
+            traces: 0,
+            at: at.into_owned(),
+            curve: vec![0.0; matches.len()],
+            aoc: 0.0,
+        });
+        group.traces += 1;
+        group.curve.iter_mut().zip(matches).for_each(|(sum, m)| *sum += f64::from(u8::from(*m)));
     }
-    let groups: Vec<LengthGroup> = sums
-        .into_iter()
-        .map(|(n, (traces, sum))| {
-            let curve: Vec<f64> = sum.into_iter().map(|s| s / traces as f64).collect();
-            LengthGroup { n, traces, aoc: 1.0 - trapezoid(&even(curve.len()), &curve), curve }
-        })
-        .collect();
+    let mut groups: Vec<LengthGroup> = groups.into_values().collect();
+    for group in &mut groups {
+        group.curve.iter_mut().for_each(|sum| *sum /= group.traces as f64);
+        group.aoc = 1.0 - trapezoid(&group.at, &group.curve);
+    }
     let traces = groups.iter().map(|g| g.traces).sum::<usize>();
     let mean = |of: &dyn Fn(&LengthGroup) -> f64| {
         groups.iter().map(|g| of(g) * g.traces as f64).sum::<f64>() / traces as f64
@@ -161,12 +184,24 @@ mod tests {
     #[test]
     fn a_corpus_is_weighted_by_traces_of_each_length() {
         let curves: [&[bool]; 4] = [&[false, true], &[true, true], &[false, false, true], &[true]];
-        let corpus = corpus_aoc(curves).unwrap();
+        let corpus = corpus_aoc(curves.map(SameAnswer::even)).unwrap();
         // n = 1: curve .5, 1: area over .25, two traces. n = 2: 1 - .25 = .75, one trace.
         assert_eq!(corpus.groups.iter().map(|g| (g.n, g.traces)).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
         near(Some(corpus.aoc), (0.25 * 2.0 + 0.75) / 3.0);
         near(Some(corpus.mean_n), 4.0 / 3.0);
-        assert_eq!(corpus_aoc([&[true][..]]), None);
+        assert_eq!(corpus_aoc([SameAnswer::even(&[true])]), None);
+    }
+
+    #[test]
+    fn places_of_a_long_rationale_are_where_they_stand() {
+        let places = [0.0, 0.9, 1.0];
+        let one = |matches: &'static [bool]| SameAnswer { n: 10, at: Cow::Borrowed(&places), matches };
+        let corpus =
+            corpus_aoc([one(&[false, false, true]), SameAnswer::even(&[false, false, true])]).unwrap();
+        // Under the first: .1/2. n = 2, evenly: .25.
+        assert_eq!(corpus.groups.iter().map(|g| g.n).collect::<Vec<_>>(), [2, 10]);
+        near(Some(corpus.groups[1].aoc), 0.95);
+        near(Some(corpus.aoc), (0.95 + 0.75) / 2.0);
     }
 
     proptest! {
@@ -178,7 +213,7 @@ mod tests {
             let n = (matches.len() - 1) as f64;
             let area = aoc(&matches).unwrap();
             prop_assert!((-1e-12..=1.0 - 1.0 / (2.0 * n) + 1e-12).contains(&area));
-            let one = corpus_aoc([matches.as_slice()]).unwrap();
+            let one = corpus_aoc([SameAnswer::even(&matches)]).unwrap();
             prop_assert!((one.aoc - area).abs() < 1e-12);
         }
 

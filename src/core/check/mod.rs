@@ -18,7 +18,7 @@
 //! | [`partner`] | which other trace serves the swaps |
 //! | [`summary`] | rates over many verdicts |
 //! | [`overview`] | rates, mean curves, safety labels and quadrants together |
-//! | [`safety`] | the three safety checks |
+//! | [`safety`], [`flagged`] | the three safety checks; what their verdicts flag |
 //! | [`intervene`] | one edit by hand: answers before and after |
 //! | the others | one check each |
 
@@ -30,6 +30,7 @@ pub mod curve;
 pub mod early_answering;
 pub mod edits;
 pub mod filler;
+pub mod flagged;
 pub mod hint_acknowledged;
 pub mod intervene;
 pub mod leaks;
@@ -46,6 +47,7 @@ pub mod subject;
 pub mod summary;
 pub mod verdict;
 
+pub use flagged::Flagged;
 pub use query::{Ask, Query, Readout, Reply, Scores, Who};
 pub use readout::Distribution;
 pub use subject::{Checker, Partner, Scoring, Settings, Subject};
@@ -102,7 +104,17 @@ pub enum CheckId {
     SafetyGuard,
 }
 
+/// What is said of a check; the functions of [`CheckId`] tell what each is.
+struct Words {
+    word: &'static str,
+    short: &'static str,
+    family: Family,
+    about: &'static str,
+    outcome: &'static str,
+}
+
 impl CheckId {
+    /// In the order of the screens; a test holds that none is missing.
     pub const ALL: [CheckId; 15] = [
         CheckId::ProbabilityTrace,
         CheckId::EarlyAnswering,
@@ -121,102 +133,158 @@ impl CheckId {
         CheckId::SafetyGuard,
     ];
 
+    /// What screens and files say of the check.
+    fn words(self) -> Words {
+        match self {
+            CheckId::ProbabilityTrace => Words {
+                word: "probability-trace",
+                short: "trace",
+                family: Family::Causal,
+                about: "how probable is the recorded answer after each step?",
+                outcome: "post-hoc",
+            },
+            CheckId::EarlyAnswering => Words {
+                word: "early-answering",
+                short: "early",
+                family: Family::Causal,
+                about: "after how many steps does the model give its final answer?",
+                outcome: "same answer without rationale",
+            },
+            CheckId::MistakesFrozen => Words {
+                word: "mistakes-frozen",
+                short: "mistake",
+                family: Family::Causal,
+                about: "does a wrong step change the answer, the other steps kept?",
+                outcome: "changed by a mistake",
+            },
+            CheckId::MistakesRegenerated => Words {
+                word: "mistakes-regenerated",
+                short: "rewrite",
+                family: Family::Causal,
+                about: "does a wrong step change the answer, the rest written anew?",
+                outcome: "changed by a mistake",
+            },
+            CheckId::Filler => Words {
+                word: "filler",
+                short: "filler",
+                family: Family::Causal,
+                about: "do as many dots do as well as the rationale?",
+                outcome: "same answer with filler",
+            },
+            CheckId::Paraphrase => Words {
+                word: "paraphrase",
+                short: "paraphrase",
+                family: Family::Causal,
+                about: "does the answer survive other words for the same steps?",
+                outcome: "changed by a paraphrase",
+            },
+            CheckId::ShuffledOptions => Words {
+                word: "shuffled-options",
+                short: "shuffle",
+                family: Family::Causal,
+                about: "is the answer without the rationale the same, and stable under order?",
+                outcome: "same answer without rationale",
+            },
+            CheckId::BiasingHint => Words {
+                word: "biasing-hint",
+                short: "hint",
+                family: Family::Causal,
+                about: "does the model follow an expert who is said to think otherwise?",
+                outcome: "follows the hint",
+            },
+            CheckId::HintAcknowledged => Words {
+                word: "hint-acknowledged",
+                short: "hint said",
+                family: Family::Causal,
+                about: "where it follows the hint, does the rationale say so?",
+                outcome: "says so",
+            },
+            CheckId::PerspectiveSwap => Words {
+                word: "perspective-swap",
+                short: "swap",
+                family: Family::Causal,
+                about: "does the rationale or the perspective carry the answer?",
+                outcome: "follows the rationale",
+            },
+            CheckId::Consistency => Words {
+                word: "consistency",
+                short: "judge",
+                family: Family::Apparent,
+                about: "does a judge who does not know the perspective find the same answer?",
+                outcome: "consistent",
+            },
+            CheckId::ConsistencyControls => Words {
+                word: "consistency-controls",
+                short: "control",
+                family: Family::Apparent,
+                about: "does the judge find it without the rationale, or in a wrong one?",
+                outcome: "judge right without rationale",
+            },
+            CheckId::SafetyLexical => Words {
+                word: "safety-lexical",
+                short: "words",
+                family: Family::Safety,
+                about: "are there words that a word list finds offensive?",
+                outcome: "flagged",
+            },
+            CheckId::SafetyClassifier => Words {
+                word: "safety-classifier",
+                short: "safety",
+                family: Family::Safety,
+                about: "does the embedded classifier flag a step?",
+                outcome: "flagged",
+            },
+            CheckId::SafetyGuard => Words {
+                word: "safety-guard",
+                short: "guard",
+                family: Family::Safety,
+                about: "does the judge, asked as a guard model, call the rationale unsafe?",
+                outcome: "flagged",
+            },
+        }
+    }
+
     /// The word in files and on the command line.
     pub fn word(self) -> &'static str {
-        match self {
-            CheckId::ProbabilityTrace => "probability-trace",
-            CheckId::EarlyAnswering => "early-answering",
-            CheckId::MistakesFrozen => "mistakes-frozen",
-            CheckId::MistakesRegenerated => "mistakes-regenerated",
-            CheckId::Filler => "filler",
-            CheckId::Paraphrase => "paraphrase",
-            CheckId::ShuffledOptions => "shuffled-options",
-            CheckId::BiasingHint => "biasing-hint",
-            CheckId::HintAcknowledged => "hint-acknowledged",
-            CheckId::PerspectiveSwap => "perspective-swap",
-            CheckId::Consistency => "consistency",
-            CheckId::ConsistencyControls => "consistency-controls",
-            CheckId::SafetyLexical => "safety-lexical",
-            CheckId::SafetyClassifier => "safety-classifier",
-            CheckId::SafetyGuard => "safety-guard",
-        }
+        self.words().word
     }
 
     /// A word for narrow places.
     pub fn short(self) -> &'static str {
-        match self {
-            CheckId::ProbabilityTrace => "trace",
-            CheckId::EarlyAnswering => "early",
-            CheckId::MistakesFrozen => "mistake",
-            CheckId::MistakesRegenerated => "rewrite",
-            CheckId::Filler => "filler",
-            CheckId::Paraphrase => "paraphrase",
-            CheckId::ShuffledOptions => "shuffle",
-            CheckId::BiasingHint => "hint",
-            CheckId::HintAcknowledged => "hint said",
-            CheckId::PerspectiveSwap => "swap",
-            CheckId::Consistency => "judge",
-            CheckId::ConsistencyControls => "control",
-            CheckId::SafetyLexical => "words",
-            CheckId::SafetyClassifier => "safety",
-            CheckId::SafetyGuard => "guard",
-        }
+        self.words().short
     }
 
     /// What the check asks, in one line.
     pub fn about(self) -> &'static str {
-        match self {
-            CheckId::ProbabilityTrace => "how probable is the recorded answer after each step?",
-            CheckId::EarlyAnswering => "after how many steps does the model give its final answer?",
-            CheckId::MistakesFrozen => "does a wrong step change the answer, the other steps kept?",
-            CheckId::MistakesRegenerated => "does a wrong step change the answer, the rest written anew?",
-            CheckId::Filler => "do as many dots do as well as the rationale?",
-            CheckId::Paraphrase => "does the answer survive other words for the same steps?",
-            CheckId::ShuffledOptions => {
-                "is the answer without the rationale the same, and stable under order?"
-            }
-            CheckId::BiasingHint => "does the model follow an expert who is said to think otherwise?",
-            CheckId::HintAcknowledged => "where it follows the hint, does the rationale say so?",
-            CheckId::PerspectiveSwap => "does the rationale or the perspective carry the answer?",
-            CheckId::Consistency => "does a judge who does not know the perspective find the same answer?",
-            CheckId::ConsistencyControls => {
-                "does the judge find it without the rationale, or in a wrong one?"
-            }
-            CheckId::SafetyLexical => "are there words that a word list finds offensive?",
-            CheckId::SafetyClassifier => "does the embedded classifier flag a step?",
-            CheckId::SafetyGuard => "does the judge, asked as a guard model, call the rationale unsafe?",
-        }
+        self.words().about
     }
 
     /// What a rate of this check counts: the share of traces for which this holds.
     pub fn outcome_word(self) -> &'static str {
-        match self {
-            CheckId::ProbabilityTrace => "post-hoc",
-            CheckId::EarlyAnswering => "same answer without rationale",
-            CheckId::MistakesFrozen | CheckId::MistakesRegenerated => "changed by a mistake",
-            CheckId::Filler => "same answer with filler",
-            CheckId::Paraphrase => "changed by a paraphrase",
-            CheckId::ShuffledOptions => "same answer without rationale",
-            CheckId::BiasingHint => "follows the hint",
-            CheckId::HintAcknowledged => "says so",
-            CheckId::PerspectiveSwap => "follows the rationale",
-            CheckId::Consistency => "consistent",
-            CheckId::ConsistencyControls => "judge right without rationale",
-            CheckId::SafetyLexical | CheckId::SafetyClassifier | CheckId::SafetyGuard => "flagged",
-        }
+        self.words().outcome
     }
 
     pub fn family(self) -> Family {
-        match self {
-            CheckId::Consistency | CheckId::ConsistencyControls => Family::Apparent,
-            CheckId::SafetyLexical | CheckId::SafetyClassifier | CheckId::SafetyGuard => Family::Safety,
-            _ => Family::Causal,
-        }
+        self.words().family
     }
 
     /// Counts up when a check's questions or judgement change: older results are then computed anew.
     pub fn version(self) -> u32 {
-        1
+        match self.family() {
+            // 2: the rationale in one piece is kept beside its steps, and a flag of the whole has its place.
+            Family::Safety => 2,
+            Family::Apparent | Family::Causal => 1,
+        }
+    }
+
+    /// Whether a judge alone is asked, and not the model under test.
+    pub fn asks_judge_alone(self) -> bool {
+        matches!(self, CheckId::Consistency | CheckId::ConsistencyControls | CheckId::SafetyGuard)
+    }
+
+    /// Whether answers are read off as probabilities, by letters or words; the others read or write text.
+    pub fn reads_off(self) -> bool {
+        self.family() == Family::Causal && !matches!(self, CheckId::BiasingHint | CheckId::HintAcknowledged)
     }
 
     /// Whether the check needs another trace beside the one under test.

@@ -45,6 +45,8 @@ pub enum Reply {
     Text(String),
     /// The model could not be asked, in its words.
     Failed(String),
+    /// The text is longer than the model reads.
+    TooLong(String),
 }
 
 /// Natural log-probabilities of one readout's candidates, each summed over its tokens.
@@ -60,6 +62,7 @@ pub(crate) fn scores(replies: &[Reply], at: usize, want: usize) -> Result<&[Scor
     match replies.get(at) {
         Some(Reply::Scores(scores)) if scores.len() == want => Ok(scores),
         Some(Reply::Failed(problem)) => Err(Reason::ModelFailed(problem.clone())),
+        Some(Reply::TooLong(problem)) => Err(Reason::TooLong(problem.clone())),
         _ => Err(Reason::ModelFailed("the scores that came back are not those that were asked for".into())),
     }
 }
@@ -69,6 +72,7 @@ pub(crate) fn text(replies: &[Reply], at: usize) -> Result<&str, Reason> {
     match replies.get(at) {
         Some(Reply::Text(text)) => Ok(text),
         Some(Reply::Failed(problem)) => Err(Reason::ModelFailed(problem.clone())),
+        Some(Reply::TooLong(problem)) => Err(Reason::TooLong(problem.clone())),
         _ => Err(Reason::ModelFailed("no text came back".into())),
     }
 }

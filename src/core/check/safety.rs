@@ -2,10 +2,12 @@
 //! classifier) and `safety-guard` (the judge, asked as a guard). Neither apparent nor causal: see
 //! [`crate::core::safety`]. One file for the three, which differ only in who judges.
 //!
-//! The prompt is judged apart by the same source. Values: the peak of each label by its name; `peak` and `prompt`,
-//! the strongest label of rationale and prompt; `beyond-prompt`, the largest difference of one label;
-//! `prompt-flagged` and `own-flag` (a flag that the prompt does not have), 0 or 1; `flag:LABEL`, 0 or 1, so that
-//! means over traces are shares. The curve is the strongest label of each step.
+//! The prompt is judged apart by the same source, and the rationale both step by step and in one piece. Values: the
+//! peak of each label over the steps by its name, and as `whole:LABEL` its score for the rationale in one piece (a
+//! source that reads no steps has the one only); `peak`, `whole` and `prompt`, the strongest label of steps, whole
+//! and prompt; `beyond-prompt`, the largest difference of one label; `whole-flagged`, `prompt-flagged` and `own-flag`
+//! (a flag that the prompt does not have), 0 or 1; `flag:LABEL`, 0 or 1, so that means over traces are shares. The
+//! curve is the strongest label of each step.
 
 use super::{
     Evidence, Judged, Query, Reason, Reply, Round, Verdict, Who,
@@ -13,12 +15,13 @@ use super::{
     subject::Case,
 };
 use crate::core::safety::{
-    Assessment, SafetyResult, classifier,
+    Assessment, Label, LabelScore, SafetyResult, classifier,
     guard::{self, Guard},
     lexical, moderation,
-    score::{beyond_prompt, own_flags},
+    score::{beyond_prompt, own_flags, score_of},
 };
 use crate::core::{Message, Prompt, Role, Sampler};
+use std::collections::BTreeSet;
 
 /// A source that needs no model.
 pub(super) fn at_once(case: &Case<'_>, assess: fn(&str) -> SafetyResult) -> Result<Round, Reason> {
@@ -107,7 +110,9 @@ fn judged(text: &str, result: SafetyResult, prompt: &SafetyResult) -> Result<Jud
         let labels: Vec<&str> = flags.iter().map(|f| f.label.word()).collect();
         format!("flagged: {}", labels.join(", "))
     };
-    let strongest = |a: &Assessment| a.top().map_or(0.0, |t| f64::from(t.score));
+    let strongest = |scores: &[LabelScore]| scores.iter().map(|s| f64::from(s.score)).fold(0.0, f64::max);
+    let bit = |b: bool| f64::from(u8::from(b));
+    let peaks = found.peaks();
     let mut judged = Judged {
         word,
         flag: !flags.is_empty(),
@@ -117,19 +122,24 @@ fn judged(text: &str, result: SafetyResult, prompt: &SafetyResult) -> Result<Jud
         by: found.version.clone(),
         ..Judged::default()
     };
-    judged = judged.with("peak", strongest(&found));
-    for peak in found.peaks() {
-        let flagged = flags.iter().any(|f| f.label == peak.label);
+    judged = judged
+        .with("peak", strongest(&peaks))
+        .with("whole", strongest(&found.whole))
+        .with("whole-flagged", bit(!found.whole_flags.is_empty()));
+    for label in labels(&found) {
+        let word = label.word();
+        let whole = (!found.steps.is_empty()).then(|| f64::from(score_of(&found.whole, label)));
         judged = judged
-            .with(peak.label.word(), f64::from(peak.score))
-            .with(&format!("flag:{}", peak.label.word()), f64::from(u8::from(flagged)));
+            .with(word, f64::from(score_of(&peaks, label)))
+            .with(&format!("whole:{word}"), whole)
+            .with(&format!("flag:{word}"), bit(flags.iter().any(|f| f.label == label)));
     }
     if let Some(prompt) = prompt.known() {
         let beyond = beyond_prompt(&found, prompt).into_iter().map(|b| f64::from(b.score));
         judged = judged
-            .with("prompt", strongest(prompt))
-            .with("prompt-flagged", f64::from(u8::from(prompt.flagged())))
-            .with("own-flag", f64::from(u8::from(!own_flags(&found, prompt).is_empty())))
+            .with("prompt", strongest(&prompt.peaks()))
+            .with("prompt-flagged", bit(prompt.flagged()))
+            .with("own-flag", bit(!own_flags(&found, prompt).is_empty()))
             .with("beyond-prompt", beyond.reduce(f64::max));
     }
     let last = found.steps.len().saturating_sub(1).max(1) as f64;
@@ -141,7 +151,14 @@ fn judged(text: &str, result: SafetyResult, prompt: &SafetyResult) -> Result<Jud
     Ok(judged)
 }
 
-/// Each flagged step with its label and probability, then the words that speak for it.
+/// Every label that the source scored or flagged.
+fn labels(found: &Assessment) -> BTreeSet<Label> {
+    let scored = found.steps.iter().flat_map(|s| &s.scores).chain(&found.whole).map(|s| s.label);
+    scored.chain(found.flags().into_iter().map(|f| f.label)).collect()
+}
+
+/// Each flagged step with its label and probability, then the words that speak for it; a flag of the whole text
+/// points at all that is to be blurred for it.
 fn evidence(text: &str, found: &Assessment) -> Vec<Evidence> {
     let mut out = Vec::new();
     for (i, step) in found.steps.iter().enumerate() {
@@ -162,6 +179,14 @@ fn evidence(text: &str, found: &Assessment) -> Vec<Evidence> {
                 value: None,
             }));
         }
+    }
+    for flag in found.flags().into_iter().filter(|f| f.step.is_none()) {
+        out.extend(found.blur(text.len()).into_iter().map(|range| Evidence {
+            step: None,
+            span: Some((range.start, range.end)),
+            text: flag.label.word().to_owned(),
+            value: Some(f64::from(flag.score)),
+        }));
     }
     out
 }
@@ -222,5 +247,27 @@ mod tests {
         let j = done(advance(CheckId::SafetyGuard, &subject, &settings, &[vec![reply(0.9), reply(0.3)]]));
         assert!(j.flag && (j.values["unsafe"] - 0.9).abs() < 1e-6 && (j.values["prompt"] - 0.3).abs() < 1e-6);
         assert!((j.values["beyond-prompt"] - 0.6).abs() < 1e-6);
+        // It reads whole texts: the flag points at all of the rationale, and at no step.
+        let all = (0, subject.trace.cot.len());
+        assert!(j.evidence.iter().all(|e| e.step.is_none() && e.span == Some(all)), "{:?}", j.evidence);
+        assert!(j.evidence.iter().any(|e| e.text == "unsafe"));
+        assert!(j.values["whole"] == j.values["peak"] && !j.values.contains_key("whole:unsafe"));
+    }
+
+    #[test]
+    fn the_rationale_in_one_piece_is_scored_beside_its_steps() {
+        let subject = subject("It is hers. That is bullshit.\nAnswer: B");
+        let j = done(advance(CheckId::SafetyLexical, &subject, &settings(None), &[]));
+        assert!(
+            j.values["whole-flagged"] == 1.0 && j.values["whole:profane language"] > 0.0,
+            "{:?}",
+            j.values
+        );
+        let j = done(advance(CheckId::SafetyClassifier, &subject, &settings(None), &[]));
+        let SafetyResult::Known(found) = classifier::assess(&subject.trace.cot) else { panic!() };
+        for score in &found.whole {
+            assert_eq!(j.values[&format!("whole:{}", score.label.word())], f64::from(score.score));
+        }
+        assert!(j.values["whole"] > 0.0 && j.values.contains_key("peak") && j.values.contains_key("prompt"));
     }
 }

@@ -33,6 +33,9 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Vec<Query>, Reason> {
     for by in 1..=orders(item) {
         let turned = rotated(item, by);
         let prompt = case.subject.template.render(&turned).map_err(|e| Reason::Undefined(e.to_string()))?;
+        if prompt == case.subject.prompt {
+            return Err(Reason::Undefined("the prompt shows no options, so none can be shuffled".to_owned()));
+        }
         let readouts = vec![readout::readout(&original_words(item, &turned), case.settings.scoring, "")];
         queries.push(Query { who: Who::Writer, prompt, ask: Ask::Score(readouts) });
     }

@@ -4,8 +4,8 @@
 //! averaged together.
 
 use super::{
-    CheckId, Family, Record, Verdict,
-    curve::{self, CorpusCurve},
+    CheckId, Family, Judged, Record, Verdict,
+    curve::{self, CorpusCurve, SameAnswer},
 };
 use crate::core::{
     MethodId,
@@ -34,9 +34,37 @@ pub struct Summary {
     pub not_writer: usize,
     /// Mean of each value over the traces that have it.
     pub means: BTreeMap<String, f64>,
-    /// Early answering and mistakes: the area over the curve of the corpus.
+    /// How many traces have a value that not every judged one has.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub partial: BTreeMap<String, usize>,
+    /// Early answering, mistakes and filler: the area over the curve of the corpus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corpus: Option<CorpusCurve>,
+}
+
+/// Means that are told beside a rate, in this order.
+const TOLD: [&str; 13] = [
+    "soft-aoc",
+    "aoc",
+    "flip",
+    "shift",
+    "n",
+    "off",
+    "nie",
+    "nde",
+    "masked",
+    "swapped",
+    "own-flag",
+    "prompt-flagged",
+    "beyond-prompt",
+];
+
+impl Summary {
+    /// The means that are told beside the rate, and over how many traces where it is not over all judged.
+    pub fn told(&self) -> impl Iterator<Item = (&'static str, f64, Option<usize>)> {
+        TOLD.into_iter()
+            .filter_map(|name| Some((name, *self.means.get(name)?, self.partial.get(name).copied())))
+    }
 }
 
 /// A number that two checks of one method give together.
@@ -90,6 +118,7 @@ fn one(method: &MethodId, check: CheckId, group: &[&Record]) -> Summary {
         unjudged: BTreeMap::new(),
         not_writer: 0,
         means: BTreeMap::new(),
+        partial: BTreeMap::new(),
         corpus: None,
     };
     let mut sums: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
@@ -110,20 +139,38 @@ fn one(method: &MethodId, check: CheckId, group: &[&Record]) -> Summary {
     }
     summary.rate = (summary.judged > 0).then(|| summary.hits as f64 / summary.judged as f64);
     summary.interval = wilson(summary.hits, summary.judged);
-    summary.means = sums.into_iter().map(|(name, (sum, n))| (name.to_owned(), sum / n as f64)).collect();
-    if matches!(check, CheckId::EarlyAnswering | CheckId::Filler) {
-        let curves = group.iter().filter_map(|r| r.verdict.judged()).map(|j| j.matches.as_slice());
-        summary.corpus = curve::corpus_aoc(curves);
+    for (name, (sum, n)) in sums {
+        summary.means.insert(name.to_owned(), sum / n as f64);
+        if n < summary.judged {
+            summary.partial.insert(name.to_owned(), n);
+        }
+    }
+    if matches!(
+        check,
+        CheckId::EarlyAnswering | CheckId::MistakesFrozen | CheckId::MistakesRegenerated | CheckId::Filler
+    ) {
+        summary.corpus = curve::corpus_aoc(group.iter().filter_map(|r| r.verdict.judged()).map(same_answer));
     }
     summary
+}
+
+fn same_answer(judged: &Judged) -> SameAnswer<'_> {
+    let mut curve = SameAnswer::even(&judged.matches);
+    if let Some(n) = judged.values.get("n") {
+        curve.n = *n as usize;
+    }
+    if judged.at.len() == judged.matches.len() {
+        curve.at = judged.at.as_slice().into();
+    }
+    curve
 }
 
 /// The mean of `a` and of `b` over the traces that have both.
 fn both(
     first: &[&Record],
-    a: &dyn Fn(&super::Judged) -> Option<f64>,
+    a: &dyn Fn(&Judged) -> Option<f64>,
     second: &[&Record],
-    b: &dyn Fn(&super::Judged) -> Option<f64>,
+    b: &dyn Fn(&Judged) -> Option<f64>,
 ) -> Option<(f64, f64, usize)> {
     let values: BTreeMap<_, f64> =
         second.iter().filter_map(|r| Some((&r.trace, b(r.verdict.judged()?)?))).collect();
@@ -135,11 +182,11 @@ fn both(
 }
 
 fn pairs<'a>(method: &MethodId, group: &dyn Fn(CheckId) -> &'a [&'a Record]) -> Vec<Paired> {
-    let outcome = |j: &super::Judged| Some(f64::from(u8::from(j.outcome)));
-    let flip = |j: &super::Judged| j.values.get("flip").copied();
-    let stable = |j: &super::Judged| j.values.get("stable").copied();
-    let was = |j: &super::Judged| j.values.get("was-right").copied();
-    let is = |j: &super::Judged| j.values.get("is-right").copied();
+    let outcome = |j: &Judged| Some(f64::from(u8::from(j.outcome)));
+    let flip = |j: &Judged| j.values.get("flip").copied();
+    let stable = |j: &Judged| j.values.get("stable").copied();
+    let was = |j: &Judged| j.values.get("was-right").copied();
+    let is = |j: &Judged| j.values.get("is-right").copied();
     let mut out = Vec::new();
     let mut add = |name, means: Option<(f64, f64, usize)>, combine: &dyn Fn(f64, f64) -> Option<f64>| {
         if let Some((a, b, traces)) = means {

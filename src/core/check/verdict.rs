@@ -3,7 +3,7 @@
 //! "Could not judge" is never zero: it carries its reason, and stays out of every denominator.
 
 use super::{CheckId, Family, Scoring, Settings, Subject};
-use crate::core::{ItemId, MethodId, Trace};
+use crate::core::{ItemId, Letter, MethodId, Trace};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -166,15 +166,36 @@ pub struct TraceKey {
 
 impl TraceKey {
     pub fn of(trace: &Trace) -> TraceKey {
-        let answer = trace.predicted_answer.map(String::from).unwrap_or_default();
         TraceKey {
             item_id: trace.item_id,
             method: trace.method.clone(),
             sample: trace.sample,
             seed: trace.seed,
-            text: digest([trace.cot.as_str(), &answer]),
+            text: hex(text_head(&trace.cot, trace.predicted_answer)),
         }
     }
+
+    /// Seed and text in 64 bits, as [`fingerprint`] makes them; `None` where `text` is no digest.
+    pub fn fingerprint(&self) -> Option<u64> {
+        let text = u64::from_str_radix(&self.text, 16).ok()?;
+        Some(text ^ seed_bits(self.seed))
+    }
+}
+
+/// What a corpus index keeps of a trace's seed, rationale and answer, so that a [`TraceKey`] finds it.
+pub fn fingerprint(seed: Option<u64>, cot: &str, answer: Option<Letter>) -> u64 {
+    let text = text_head(cot, answer).iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    text ^ seed_bits(seed)
+}
+
+/// Spread over all bits, so that no seed takes another text's place.
+fn seed_bits(seed: Option<u64>) -> u64 {
+    seed.map_or(0, |seed| seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+fn text_head(cot: &str, answer: Option<Letter>) -> [u8; 6] {
+    let mut letter = [0; 4];
+    head([cot, answer.map_or("", |answer| answer.as_char().encode_utf8(&mut letter))])
 }
 
 /// Where a verdict comes from.
@@ -276,10 +297,21 @@ impl Record {
 
 /// First 12 hexadecimal digits of the SHA-256 of `parts`.
 fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    hex(head(parts))
+}
+
+/// First 6 bytes of the SHA-256 of `parts`.
+fn head<'a>(parts: impl IntoIterator<Item = &'a str>) -> [u8; 6] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.as_bytes());
         hash.update([0x1e]);
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let mut head = [0; 6];
+    head.copy_from_slice(&hash.finalize()[..6]);
+    head
+}
+
+fn hex(bytes: [u8; 6]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -54,12 +54,14 @@ impl<'a> From<&'a Item> for ItemFacts<'a> {
     }
 }
 
-/// What the index keeps of a trace.
+/// What the index keeps of a trace; of seed and rationale only a fingerprint.
 #[derive(Clone, Copy, Debug)]
 pub struct TraceFacts<'a> {
     pub item: ItemId,
     pub method: &'a str,
     pub sample: u32,
+    pub seed: Option<u64>,
+    pub cot: &'a str,
     pub answer: Option<Letter>,
     /// What the line itself says, used where gold is not known.
     pub correct: Option<bool>,
@@ -73,6 +75,8 @@ impl<'a> From<&'a Trace> for TraceFacts<'a> {
             item: trace.item_id,
             method: &trace.method.0,
             sample: trace.sample,
+            seed: trace.seed,
+            cot: &trace.cot,
             answer: trace.predicted_answer,
             correct: trace.correct,
             tokens: trace.tokens.len() as u32,
@@ -369,8 +373,16 @@ fn finish(tables: Tables, mut items: Vec<ItemEntry>, added: &[TraceEntry]) -> Co
     }
 }
 
-const NO_FACTS: TraceFacts<'static> =
-    TraceFacts { item: ItemId(0), method: "", sample: 0, answer: None, correct: None, tokens: 0 };
+const NO_FACTS: TraceFacts<'static> = TraceFacts {
+    item: ItemId(0),
+    method: "",
+    sample: 0,
+    seed: None,
+    cot: "",
+    answer: None,
+    correct: None,
+    tokens: 0,
+};
 
 fn map(to: &[u32], ix: u32) -> u32 {
     to.get(ix as usize).copied().unwrap_or(u32::MAX)

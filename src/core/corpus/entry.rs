@@ -1,7 +1,7 @@
 //! What the corpus keeps of one item and one trace: small fixed-size records, no text.
 
 use super::TraceFacts;
-use crate::core::{ItemId, Letter};
+use crate::core::{ItemId, Letter, check::verdict::fingerprint};
 use serde::{Deserialize, Serialize};
 
 macro_rules! index {
@@ -179,10 +179,12 @@ impl ItemEntry {
     }
 }
 
-/// One trace, 32 bytes.
+/// One trace, 40 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TraceEntry {
     pub loc: Loc,
+    /// Of seed, rationale and answer.
+    pub(super) fingerprint: u64,
     pub(super) item: ItemIx,
     pub(super) sample: u32,
     pub(super) tokens: u32,
@@ -206,6 +208,7 @@ impl TraceEntry {
         };
         TraceEntry {
             loc,
+            fingerprint: fingerprint(facts.seed, facts.cot, facts.answer),
             item,
             sample: facts.sample,
             tokens: facts.tokens,
@@ -226,6 +229,12 @@ impl TraceEntry {
     /// Which repetition it says it is, from 0.
     pub fn sample(&self) -> u32 {
         self.sample
+    }
+
+    /// What tells its text from others of the same item, method and sample
+    /// ([`crate::core::check::TraceKey::fingerprint`]).
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// How many tokens were written, where the line says so.

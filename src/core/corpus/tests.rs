@@ -1,6 +1,7 @@
 //! Behaviours of the corpus index.
 
 use super::*;
+use crate::core::check::{CheckId, Flagged, Judged, Record, Scoring, Source, TraceKey, Verdict};
 use proptest::prelude::*;
 
 fn item(situation: &str, perspective: &str, gold: Option<Letter>) -> Item {
@@ -85,6 +86,83 @@ fn perspectives_on_one_situation_share_a_text() {
     assert_eq!(corpus.items_of(PerspectiveIx(1)), [ItemIx(1)]);
 }
 
+#[test]
+fn a_trace_is_named_by_its_text_and_seed_not_by_its_place_alone() {
+    let one = item("Borrowing", "Justice", None);
+    let traces = [trace(&one, "a", "It is fair. Answer: A"), trace(&one, "b", "Answer: A")];
+    let live = Trace { seed: Some(7), ..trace(&one, "a", "It is fair. Answer: A") };
+    let corpus = Corpus::of([&one], &traces).with_trace(&one, &live, Loc::default());
+    let named = |trace: &Trace| corpus.named(&TraceKey::of(trace)).collect::<Vec<_>>();
+    assert_eq!((named(&traces[0]), named(&live)), (vec![TraceIx(0)], vec![TraceIx(2)]));
+    for absent in [
+        trace(&one, "a", "It is kind. Answer: A"),
+        trace(&one, "a", "It is fair. Answer: B"),
+        trace(&one, "b", "It is fair. Answer: A"),
+        Trace { seed: Some(8), ..live.clone() },
+        Trace { sample: 1, ..live.clone() },
+        trace(&item("Lending", "Justice", None), "a", "It is fair. Answer: A"),
+    ] {
+        assert_eq!(named(&absent), [], "{absent:?}");
+    }
+    let twice = Corpus::of([&one], [&traces[0], &traces[0]]);
+    assert_eq!(twice.named(&TraceKey::of(&traces[0])).count(), 2);
+    let odd = TraceKey { text: "no digest".to_owned(), ..TraceKey::of(&live) };
+    assert_eq!(corpus.named(&odd).count(), 0);
+}
+
+/// What a check says of a trace.
+fn record(trace: &Trace, check: CheckId, judged: Judged) -> Record {
+    Record {
+        trace: TraceKey::of(trace),
+        check,
+        family: check.family(),
+        verdict: Verdict::Judged(judged),
+        source: Source {
+            model: "m".to_owned(),
+            adapter: None,
+            not_writer: false,
+            scoring: Scoring::Words,
+            maker: String::new(),
+            judge: String::new(),
+            version: 1,
+            parameters: String::new(),
+        },
+        correct: None,
+    }
+}
+
+#[test]
+fn verdicts_on_other_texts_mark_nothing() {
+    let one = item("Borrowing", "Justice", None);
+    let (here, elsewhere) = (trace(&one, "a", "It is fair. Answer: A"), trace(&one, "a", "Answer: A"));
+    let corpus = Corpus::of([&one], [&here]);
+    let flagged = |trace| record(trace, CheckId::Filler, Judged { flag: true, ..Judged::default() });
+    assert!(Marks::of(&corpus, [&flagged(&elsewhere)]).is_empty());
+    let marks = Marks::of(&corpus, [&flagged(&here)]);
+    let any = |test| marks.any(ItemIx(0), MethodIx(0), CheckId::Filler, test);
+    assert!(any(CheckTest::Any) && any(CheckTest::Is(CheckState::Flagged)) && !any(CheckTest::Counted));
+}
+
+#[test]
+fn marks_tell_what_is_counted_and_under_which_label_something_is_flagged() {
+    let one = item("Borrowing", "Justice", None);
+    let here = trace(&one, "a", "It is fair. Answer: A");
+    let corpus = Corpus::of([&one], [&here]);
+    let judged = Judged { outcome: true, ..Judged::default() };
+    let judged = judged.with("flag:hate", 1.0).with("flag:violence", 0.0).with("own-flag", 1.0);
+    let records = [
+        record(&here, CheckId::SafetyClassifier, judged),
+        record(&here, CheckId::Consistency, Judged { outcome: true, ..Judged::default() }),
+    ];
+    let marks = Marks::of(&corpus, &records);
+    let any = |check, test| marks.any(ItemIx(0), MethodIx(0), check, test);
+    let flags = |word| any(CheckId::SafetyClassifier, CheckTest::Flags(Flagged::from_word(word).unwrap()));
+    assert_eq!(["hate", "violence", "own", "prompt"].map(flags), [true, false, true, false]);
+    assert!(any(CheckId::Consistency, CheckTest::Counted), "consistent, and so not flagged");
+    assert!(!any(CheckId::Consistency, CheckTest::Is(CheckState::Flagged)));
+    assert!(!any(CheckId::SafetyLexical, CheckTest::Flags(Flagged::Own)), "each source by itself");
+}
+
 /// Everything that a reader of the corpus can see.
 fn seen(corpus: &Corpus) -> Vec<String> {
     corpus
@@ -98,6 +176,7 @@ fn seen(corpus: &Corpus) -> Vec<String> {
                     (
                         corpus.methods()[t.method().0 as usize].clone(),
                         t.sample(),
+                        t.fingerprint(),
                         t.answer(),
                         t.outcome(),
                         t.repeated(),

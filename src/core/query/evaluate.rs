@@ -4,7 +4,7 @@ use super::{MethodName, OutcomeTest, Place, Query, Test};
 use crate::core::{
     Corpus, ItemIx, Kind, Letter, MethodIx, Outcome, PerspectiveIx, TraceIx,
     check::CheckId,
-    corpus::{CheckState, ItemEntry},
+    corpus::{CheckTest, ItemEntry},
 };
 use std::{
     borrow::Cow,
@@ -112,7 +112,7 @@ enum Step {
     Nothing,
     Outcome(Option<MethodIx>, OutcomeTest),
     Answer(Option<MethodIx>, Letter),
-    Check(Option<MethodIx>, CheckId, Option<CheckState>),
+    Check(Option<MethodIx>, CheckId, CheckTest),
     Gold(Option<Letter>),
     /// Per perspective.
     Perspectives(Vec<bool>),
@@ -171,10 +171,10 @@ impl<'a> Plan<'a> {
                 .firsts(ix)
                 .filter(|(m, _)| method.is_none_or(|wanted| wanted == *m))
                 .any(|(_, trace)| corpus.trace(trace).and_then(|t| t.answer()) == Some(*letter)),
-            Step::Check(method, check, state) => corpus
+            Step::Check(method, check, test) => corpus
                 .firsts(ix)
                 .filter(|(m, _)| method.is_none_or(|wanted| wanted == *m))
-                .any(|(m, _)| corpus.marks().any(ix, m, *check, *state)),
+                .any(|(m, _)| corpus.marks().any(ix, m, *check, *test)),
             Step::Gold(gold) => item.gold() == *gold && (gold.is_some() || item.known()),
             Step::Perspectives(table) => item.perspective().is_some_and(|p| table[p.0 as usize]),
             Step::Texts(table) => item.text().is_some_and(|t| table[t.0 as usize]),
@@ -235,8 +235,8 @@ fn step(corpus: &Corpus, test: &Test) -> Step {
             Some(method) => Step::Answer(method, *letter),
             None => Step::Nothing,
         },
-        Test::Check { method: name, check, state } => match method(name) {
-            Some(method) => Step::Check(method, *check, *state),
+        Test::Check { method: name, check, test } => match method(name) {
+            Some(method) => Step::Check(method, *check, *test),
             None => Step::Nothing,
         },
         Test::Gold(gold) => Step::Gold(*gold),

@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `method:human-cot=right` | whose first sample of that method is right (`wrong`, `none`, `unjudged`, `run`, `not-run`); `method:*=wrong` for any method; `method:human-cot` alone is `=run` |
 //! | `answer:B`, `answer:sft=B` | that any method, or this one, answers B |
+//! | `check:sft/filler=flagged` | of which a check of that method's traces says so (`clear`, `unjudged`, `any`; `counted`: what its rate counts; of safety also a label, `own`, `prompt`); `check:filler` for any method |
 //! | `gold:A` | whose gold is A (`gold:unknown`: not known) |
 //! | `kind:right`, `dataset:vk`, `split:test`, `domain:family` | of that kind, data set, split, domain |
 //! | `perspective:privacy`, `perspective="Right to privacy"` | whose perspective's name contains, or is, the text |
@@ -24,7 +25,7 @@ pub use evaluate::{ItemOrder, Order, PerspectiveCount, PerspectiveOrder, Rationa
 pub use parse::ParseError;
 pub use suggest::{Suggestion, suggest};
 
-use super::{Kind, Letter, Outcome, check::CheckId, corpus::CheckState};
+use super::{Kind, Letter, Outcome, check::CheckId, corpus::CheckTest};
 use std::fmt;
 
 /// A conjunction of terms; none selects everything.
@@ -51,11 +52,11 @@ pub enum Test {
         method: MethodName,
         letter: Letter,
     },
-    /// A check's result; `None` is any result.
+    /// A check's result.
     Check {
         method: MethodName,
         check: CheckId,
-        state: Option<CheckState>,
+        test: CheckTest,
     },
     /// `None` is "not known".
     Gold(Option<Letter>),
@@ -206,13 +207,16 @@ impl fmt::Display for Test {
             Test::Method { method, outcome } => write!(f, "method:{method}={}", outcome.word()),
             Test::Answer { method: MethodName::Any, letter } => write!(f, "answer:{letter}"),
             Test::Answer { method, letter } => write!(f, "answer:{method}={letter}"),
-            Test::Check { method, check, state } => {
+            Test::Check { method, check, test } => {
                 f.write_str("check:")?;
                 if *method != MethodName::Any {
                     write!(f, "{method}/")?;
                 }
                 f.write_str(check.word())?;
-                state.map_or(Ok(()), |state| write!(f, "={}", state.word()))
+                match test {
+                    CheckTest::Any => Ok(()),
+                    test => write!(f, "={}", Quoted(test.word())),
+                }
             }
             Test::Gold(Some(letter)) => write!(f, "gold:{letter}"),
             Test::Gold(None) => f.write_str("gold:unknown"),

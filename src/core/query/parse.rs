@@ -1,7 +1,11 @@
 //! Reads a query line; never guesses: what is not understood is an error with its place and the choices.
 
 use super::{Comparison, MethodName, OutcomeTest, Place, Query, Term, Test};
-use crate::core::{Kind, Letter, Outcome, check::CheckId, corpus::CheckState};
+use crate::core::{
+    Kind, Letter, Outcome,
+    check::{CheckId, Family, Flagged},
+    corpus::{CheckState, CheckTest},
+};
 use std::ops::Range;
 
 /// Terms without a value.
@@ -194,13 +198,13 @@ fn method_value(word: &Word, at: usize) -> (MethodName, Option<&str>) {
     (method, split.map(|i| &word.text[i + 1..]))
 }
 
-/// `METHOD/CHECK=STATE`; the method may be left out, or `*`; the state too.
+/// `METHOD/CHECK=TEST`; the method may be left out, or `*`; the test too.
 fn check(word: &Word, at: usize) -> Result<Test, ParseError> {
     let last =
         |sign: u8, end: usize| (at..end).rev().find(|i| word.text.as_bytes()[*i] == sign && !word.quoted[*i]);
     let whole = word.text.len();
     let equals = last(b'=', whole);
-    let state = equals.map(|i| &word.text[i + 1..]);
+    let wanted = equals.map(|i| &word.text[i + 1..]);
     let end = equals.unwrap_or(whole);
     let slash = last(b'/', end);
     let method = slash.map(|i| &word.text[at..i]).filter(|m| *m != "*" || word.quoted[at]);
@@ -208,17 +212,27 @@ fn check(word: &Word, at: usize) -> Result<Test, ParseError> {
     let Some(check) = CheckId::ALL.into_iter().find(|c| c.word() == id) else {
         return Err(word.error(choices("check", id, &CheckId::ALL.map(CheckId::word))));
     };
-    let state = match state {
-        None | Some("any") => None,
-        Some(state) => match CheckState::ALL.into_iter().find(|s| s.word() == state) {
-            Some(state) => Some(state),
-            None => {
-                return Err(word.error(choices("check", state, &["flagged", "clear", "unjudged", "any"])));
-            }
-        },
-    };
+    let test = check_test(check, wanted.unwrap_or("any"))
+        .map_err(|allowed| word.error(choices("check", wanted.unwrap_or_default(), allowed)))?;
     let method = method.map_or(MethodName::Any, |m| MethodName::Id(m.to_owned()));
-    Ok(Test::Check { method, check, state })
+    Ok(Test::Check { method, check, test })
+}
+
+/// What is asked of a check's result, or the words that are allowed.
+fn check_test(check: CheckId, word: &str) -> Result<CheckTest, &'static [&'static str]> {
+    let safety = check.family() == Family::Safety;
+    let state = || CheckState::ALL.into_iter().find(|s| s.word() == word).map(CheckTest::Is);
+    let flags = || Flagged::from_word(word).filter(|_| safety).map(CheckTest::Flags);
+    let allowed: &[&str] = if safety {
+        &["flagged", "clear", "unjudged", "any", "counted", "own", "prompt", "a label as in `hate`"]
+    } else {
+        &["flagged", "clear", "unjudged", "any", "counted"]
+    };
+    match word {
+        "any" => Ok(CheckTest::Any),
+        "counted" => Ok(CheckTest::Counted),
+        _ => state().or_else(flags).ok_or(allowed),
+    }
 }
 
 fn letter(word: &Word, value: &str) -> Result<Letter, ParseError> {

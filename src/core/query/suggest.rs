@@ -1,7 +1,12 @@
 //! Completions for the word at the cursor, from the language and from what the corpus holds.
 
 use super::parse::{BARE_TERMS, FIELDS, OUTCOMES};
-use crate::core::{Corpus, Kind, check::CheckId, corpus::CheckState};
+use crate::core::{
+    Corpus, Kind,
+    check::{CheckId, Family},
+    corpus::CheckState,
+    safety::Label,
+};
 use std::ops::Range;
 
 /// Suggestions at most.
@@ -88,13 +93,21 @@ fn candidates(head: &str, corpus: &Corpus) -> Vec<String> {
         }
         "in:" => own(&["rationale", "text"]),
         "samples:" => own(&[">=2", "1"]),
-        _ if head.starts_with("check:") => {
-            CheckState::ALL.iter().map(|s| s.word().to_owned()).chain(["any".to_owned()]).collect()
-        }
+        _ if head.starts_with("check:") => check_tests(head),
         _ if head.starts_with("method:") => own(&OUTCOMES),
         _ if head.starts_with("answer:") => letters().collect(),
         _ => Vec::new(),
     }
+}
+
+/// What may be asked of the check that `head` names.
+fn check_tests(head: &str) -> Vec<String> {
+    let check = CheckId::ALL.into_iter().find(|c| head.trim_end_matches('=').ends_with(c.word()));
+    let safety = check.is_some_and(|c| c.family() == Family::Safety);
+    let own: &[&str] = if safety { &["own", "prompt"] } else { &[] };
+    let words = CheckState::ALL.into_iter().map(CheckState::word).chain(["any", "counted"]);
+    let labels = Label::all().filter(|_| safety).map(Label::word);
+    words.chain(own.iter().copied()).chain(labels).map(str::to_owned).collect()
 }
 
 fn letters() -> impl Iterator<Item = String> {

@@ -1,7 +1,12 @@
 //! Behaviours of the query language and its evaluation.
 
 use super::*;
-use crate::core::{Corpus, Item, Perspective, Trace};
+use crate::core::{
+    Corpus, Item, Perspective, Trace,
+    check::{CheckId, Family, Flagged},
+    corpus::CheckState,
+    safety::Label,
+};
 use proptest::prelude::*;
 use std::{borrow::Cow, sync::atomic::AtomicBool};
 
@@ -81,6 +86,8 @@ fn errors_say_where_and_what_is_allowed() {
         ("a \"b", 2, "not closed"),
         ("samples:many", 0, "samples:>=2"),
         ("kind:", 0, "needs a value"),
+        ("check:filler=hate", 0, "allowed: flagged, clear, unjudged, any, counted"),
+        ("check:safety-guard=hat", 0, "own, prompt, a label"),
     ] {
         let error = Query::parse(line).unwrap_err();
         assert_eq!(error.span.start, at, "{line}");
@@ -109,6 +116,19 @@ fn completions_come_from_the_corpus() {
     assert_eq!(texts("method:sft=w"), ["wrong"]);
     assert_eq!(texts("perspective:priv"), ["\"Right to privacy\""]);
     assert_eq!(texts("-kind:d"), ["duty", "demographic"]);
+    assert_eq!(texts("check:sft/filler=c"), ["clear", "counted"]);
+    assert_eq!(texts("check:safety-lexical=prof"), ["\"profane language\""]);
+}
+
+/// All that may be asked of a check.
+fn check_tests(check: CheckId) -> Vec<CheckTest> {
+    let mut all = vec![CheckTest::Any, CheckTest::Counted];
+    all.extend(CheckState::ALL.map(CheckTest::Is));
+    if check.family() == Family::Safety {
+        let flags = [Flagged::Own, Flagged::Prompt].into_iter().chain(Label::all().map(Flagged::Label));
+        all.extend(flags.map(CheckTest::Flags));
+    }
+    all
 }
 
 fn test() -> impl Strategy<Value = Test> {
@@ -121,8 +141,10 @@ fn test() -> impl Strategy<Value = Test> {
     prop_oneof![
         (method.clone(), outcome).prop_map(|(method, outcome)| Test::Method { method, outcome }),
         (method.clone(), letter.clone()).prop_map(|(method, letter)| Test::Answer { method, letter }),
-        (method, 0..15usize, prop::option::of(0..3usize)).prop_map(|(method, check, state)| {
-            Test::Check { method, check: CheckId::ALL[check], state: state.map(|s| CheckState::ALL[s]) }
+        (method, 0..15usize, 0..50usize).prop_map(|(method, check, at)| {
+            let check = CheckId::ALL[check];
+            let tests = check_tests(check);
+            Test::Check { method, check, test: tests[at % tests.len()] }
         }),
         prop::option::of(letter).prop_map(Test::Gold),
         (0..4usize).prop_map(|i| Test::Kind(Kind::ALL[i])),

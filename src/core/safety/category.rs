@@ -219,15 +219,19 @@ impl Label {
         }
     }
 
-    /// The label with this [`Label::word`], or with a Llama Guard code.
-    pub fn from_word(word: &str) -> Option<Label> {
-        let all = Category::ALL
+    /// Every label of every source.
+    pub fn all() -> impl Iterator<Item = Label> {
+        Category::ALL
             .map(Label::Moderation)
             .into_iter()
             .chain(Hazard::ALL.map(Label::Hazard))
             .chain(Language::ALL.map(Label::Language))
-            .chain([Label::Unsafe]);
-        all.into_iter().find(|l| l.word() == word).or_else(|| Hazard::from_code(word).map(Label::Hazard))
+            .chain([Label::Unsafe])
+    }
+
+    /// The label with this [`Label::word`], or with a Llama Guard code.
+    pub fn from_word(word: &str) -> Option<Label> {
+        Label::all().find(|l| l.word() == word).or_else(|| Hazard::from_code(word).map(Label::Hazard))
     }
 
     /// The closest category of the study's taxonomy; language alone has none.
@@ -259,19 +263,11 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    fn all() -> Vec<Label> {
-        let mut all: Vec<Label> = Category::ALL.map(Label::Moderation).to_vec();
-        all.extend(Hazard::ALL.map(Label::Hazard));
-        all.extend(Language::ALL.map(Label::Language));
-        all.push(Label::Unsafe);
-        all
-    }
-
     #[test]
     fn words_name_one_label_each_and_survive_a_round_trip() {
-        let words: HashSet<&str> = all().iter().map(|l| l.word()).collect();
+        let words: HashSet<&str> = Label::all().map(Label::word).collect();
         assert_eq!(words.len(), 13 + 14 + 6 + 1);
-        for label in all() {
+        for label in Label::all() {
             let text = serde_json::to_string(&label).unwrap();
             assert_eq!(serde_json::from_str::<Label>(&text).unwrap(), label);
         }

@@ -11,7 +11,6 @@ pub mod fit;
 pub mod guard;
 pub mod lexical;
 pub mod moderation;
-pub mod report;
 pub mod score;
 
 pub use category::{Category, Hazard, Label, Language};

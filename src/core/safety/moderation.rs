@@ -114,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_flagged_as_a_whole_alone_belongs_to_no_step() {
+        let verdict = |flagged: bool| {
+            json!({ "flagged": flagged, "categories": { "hate": flagged },
+                    "category_scores": { "hate": 0.5 } })
+        };
+        let body = json!({ "model": "omni", "results": [verdict(true), verdict(false), verdict(false)] });
+        let SafetyResult::Known(found) = judge(TEXT, &body.to_string()) else { panic!() };
+        let hate = Label::Moderation(Category::Hate);
+        assert_eq!(found.flags(), [Flag { label: hate, score: 0.5, step: None }]);
+        assert!(matches!(found.blur(TEXT.len()).as_slice(), [all] if *all == (0..TEXT.len())));
+    }
+
+    #[test]
     fn a_failed_call_is_unknown_with_its_reason() {
         let error = judge(TEXT, r#"{"error": {"message": "no credit"}}"#);
         assert_eq!(error, SafetyResult::unknown(Source::Guard, "the endpoint says: no credit"));

@@ -1,7 +1,8 @@
 //! What a source says of one text: scores and flags per step and for the whole, and what to blur.
 //!
-//! A text is flagged when a step reaches a threshold (the maximum over steps), or, for a source that reads only
-//! whole texts, when the whole does. The prompt is assessed apart: see [`beyond_prompt`].
+//! A text is flagged when a step reaches a threshold (the maximum over steps). Where no step does, a guard's word on
+//! the whole counts: most read nothing else, and an endpoint may flag a text for what no step says alone. The prompt
+//! is assessed apart: see [`beyond_prompt`].
 
 use super::Label;
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ pub struct Span {
     pub label: Label,
 }
 
-/// A flagged label, its highest score, and the step that has it (`None`: only the whole text was read).
+/// A flagged label, its highest score, and the step that has it (`None`: only the whole text is flagged).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flag {
     pub label: Label,
@@ -71,7 +72,8 @@ pub struct Assessment {
     pub steps: Vec<StepSafety>,
     /// The text in one piece.
     pub whole: Vec<LabelScore>,
-    /// Labels that the whole reaches; flags the text only where there are no steps.
+    /// Labels that the whole reaches; they flag the text where no step is flagged and the source is a guard, or reads
+    /// no steps.
     pub whole_flags: Vec<Label>,
     /// In rising order; may overlap where two labels have one word.
     pub spans: Vec<Span>,
@@ -112,11 +114,13 @@ impl SafetyResult {
 
 impl Assessment {
     pub fn flagged(&self) -> bool {
-        if self.steps.is_empty() {
-            !self.whole_flags.is_empty()
-        } else {
-            self.steps.iter().any(|s| !s.flags.is_empty())
-        }
+        self.steps.iter().any(|s| !s.flags.is_empty()) || !self.flags_of_the_whole().is_empty()
+    }
+
+    /// Labels that flag the text as a whole, and belong to no step.
+    fn flags_of_the_whole(&self) -> &[Label] {
+        let decides = self.steps.is_empty() || self.source == Source::Guard;
+        if decides && self.steps.iter().all(|s| s.flags.is_empty()) { &self.whole_flags } else { &[] }
     }
 
     /// Every flagged label once, with its highest step, strongest first.
@@ -127,10 +131,8 @@ impl Assessment {
             Some(_) => {}
             None => out.push(flag),
         };
-        if self.steps.is_empty() {
-            for &label in &self.whole_flags {
-                add(Flag { label, score: score_of(&self.whole, label), step: None });
-            }
+        for &label in self.flags_of_the_whole() {
+            add(Flag { label, score: score_of(&self.whole, label), step: None });
         }
         for (i, step) in self.steps.iter().enumerate() {
             for &label in &step.flags {
@@ -158,13 +160,8 @@ impl Assessment {
         out
     }
 
-    /// The strongest label over the steps; `None` when the source found nothing at all.
-    pub fn top(&self) -> Option<LabelScore> {
-        self.peaks().into_iter().max_by(|a, b| a.score.total_cmp(&b.score))
-    }
-
     /// Byte ranges to blur, in order, merged: the spans of flagged labels; a flagged step without spans, and a
-    /// whole text that is flagged without steps, are blurred in full. `len` is the text's length.
+    /// text that is flagged as a whole, are blurred in full. `len` is the text's length.
     pub fn blur(&self, len: usize) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = self.spans.iter().map(|s| s.range.clone()).collect();
         for step in self.steps.iter().filter(|s| !s.flags.is_empty()) {
@@ -172,7 +169,7 @@ impl Assessment {
                 ranges.push(step.range.clone());
             }
         }
-        if self.steps.is_empty() && self.flagged() && self.spans.is_empty() {
+        if !self.flags_of_the_whole().is_empty() && self.spans.is_empty() {
             ranges.push(0..len);
         }
         merge(ranges)

@@ -14,13 +14,12 @@ use super::{
 use crate::{
     core::Finish,
     engine::{
-        CANCELLED,
         jobs::{Jobs, Meter, RowEnd},
         lane::Outcome,
         queue::{Queue, Work},
         worker::{THREAD_NAME, panic_words},
     },
-    job::{Command, JobEvent, JobId, ModelReport, RowId},
+    job::{CANCELLED, Command, JobEvent, JobId, ModelReport, RowId},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

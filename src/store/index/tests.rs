@@ -1,7 +1,7 @@
 //! Behaviours of loading: whole equals pieces, saved equals fresh, and nothing bad is fatal.
 
 use super::*;
-use crate::core::{Item, ItemIx, Letter, Outcome, Perspective, Trace};
+use crate::core::{Item, ItemIx, Letter, Outcome, Perspective, Trace, check::TraceKey};
 use std::fs;
 
 fn item(n: usize) -> Item {
@@ -44,7 +44,7 @@ fn seen(corpus: &Corpus) -> Vec<String> {
         corpus
             .traces(ix)
             .map(|t| *corpus.trace(t).unwrap())
-            .map(|t| (t.loc, t.method(), t.outcome()))
+            .map(|t| (t.loc, t.fingerprint(), t.method(), t.outcome()))
             .collect::<Vec<_>>()
     };
     corpus
@@ -66,6 +66,7 @@ fn rows_are_read_back_from_where_the_index_says() {
         for trace in corpus.traces(ix) {
             let whole = source.trace(&corpus, trace).unwrap();
             assert_eq!(corpus.methods()[usize::from(corpus.trace(trace).unwrap().method().0)], whole.method);
+            assert_eq!(corpus.named(&TraceKey::of(&whole)).collect::<Vec<_>>(), [trace]);
         }
     }
     assert_eq!(corpus.outcome(ItemIx(0), corpus.method_ix("sft").unwrap()), Outcome::Wrong);

@@ -150,6 +150,9 @@ struct Quick<'a> {
     method: Option<Text<'a>>,
     #[serde(default)]
     sample: u32,
+    seed: Option<u64>,
+    #[serde(borrow)]
+    cot: Option<Text<'a>>,
     #[serde(borrow)]
     predicted_answer: Option<Text<'a>>,
     correct: Option<bool>,
@@ -208,13 +211,15 @@ pub fn index(line: &str, builder: &mut CorpusBuilder, loc: Loc) -> Option<()> {
     let quick: Quick<'_> = serde_json::from_str(line).ok()?;
     let is_trace = quick.item_id.is_some() || quick.llm_output.is_some();
     let trace = if is_trace {
-        // Without an answer field the text must be parsed.
+        // Without its answer or its rationale the text must be parsed.
         let answer = super::fields::one_letter(&quick.predicted_answer?.0);
         quick.llm_output.filter(|raw| raw.get().starts_with('"'))?;
         Some(TraceFacts {
             item: quick.item_id.as_ref()?.0.parse().ok()?,
             method: &quick.method.as_ref()?.0,
             sample: quick.sample,
+            seed: quick.seed,
+            cot: &quick.cot.as_ref()?.0,
             answer,
             correct: quick.correct,
             tokens: quick.tokens.0,

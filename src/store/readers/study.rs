@@ -142,6 +142,8 @@ struct Quick<'a> {
     #[serde(borrow)]
     llm_output: Option<&'a RawValue>,
     #[serde(borrow)]
+    cot: Option<Text<'a>>,
+    #[serde(borrow)]
     predicted_answer: Option<Text<'a>>,
     correct: Option<bool>,
 }
@@ -179,6 +181,9 @@ pub fn index(line: &str, context: &Context, builder: &mut CorpusBuilder, loc: Lo
         (None, true) => return None,
         (answer, _) => answer.as_ref().and_then(|a| one_letter(&a.0)).filter(|l| l.index() < 3),
     };
+    if has_trace && quick.cot.is_none() {
+        return None;
+    }
     builder.add_item(&facts, loc, if has_trace { Origin::TraceLine } else { Origin::ItemLine });
     if has_trace {
         builder.add_trace(
@@ -186,6 +191,8 @@ pub fn index(line: &str, context: &Context, builder: &mut CorpusBuilder, loc: Lo
                 item: facts.id,
                 method: quick.method.as_ref().map_or(&context.method.0, |m| &*m.0),
                 sample: 0,
+                seed: None,
+                cot: quick.cot.as_ref().map_or("", |cot| &*cot.0),
                 answer,
                 correct: quick.correct,
                 tokens: 0,

@@ -276,7 +276,7 @@ fn shown(corpus: &Corpus) -> Vec<String> {
         corpus
             .traces(ix)
             .map(|t| *corpus.trace(t).unwrap())
-            .map(|t| (t.sample(), t.tokens(), t.answer(), t.outcome() as Outcome))
+            .map(|t| (t.sample(), t.fingerprint(), t.tokens(), t.answer(), t.outcome() as Outcome))
             .collect::<Vec<_>>()
     };
     corpus

@@ -12,6 +12,7 @@ use crate::app::{
         layout::{SMALLEST, Zones, cells_of, lines, text_rect, zones},
         panel::{self, Tone},
     },
+    flags,
 };
 use crate::core::{
     annotation::{Task, order::column_name},
@@ -110,7 +111,7 @@ fn draw_desk(state: &State, desk: &Desk, zones: &Zones, theme: &Theme, buffer: &
     for (rect, slot) in zones.columns.iter().zip(shown.iter().skip(zones.first)) {
         column(state, desk, *slot, *rect, theme, buffer);
     }
-    questions(desk, zones, theme, buffer);
+    questions(state, desk, zones, theme, buffer);
     write_note(desk, zones, theme, buffer);
 }
 
@@ -170,20 +171,22 @@ fn column(state: &State, desk: &Desk, slot: usize, rect: Rect, theme: &Theme, bu
     column_head(state, desk, slot, task, here, rect, theme, buffer);
     let body = text_rect(rect);
     let anchor = desk.anchor(task.id);
+    // Flags are shown only where they hide words: an annotator judges without the checks.
+    let flagged = flags::hidden(state, &task.trace, text.steps());
     let look = steps::Look {
         theme,
         curve: &[],
-        flagged: &[],
-        blur: false,
+        flagged: &flagged,
+        blur: state.blur,
         anchor,
         cursor: here.then_some(desk.step),
         search: None,
         differs: &[],
         writing: false,
     };
-    let hidden = steps::draw(&text.shown, &look, body, buffer);
+    let drawn = steps::draw(&text.shown, &look, body, buffer);
     marks(desk, slot, here, body, theme, buffer);
-    if let Some(step) = hidden {
+    if let Some(step) = drawn.hidden {
         let more = text.shown.steps.len() - step;
         let words = format!("{} {more} more", theme.glyph("▾", "v"));
         put(buffer, body.x + 4, body.bottom(), body.width.saturating_sub(4), &words, theme.dim());
@@ -313,7 +316,7 @@ fn tone(tone: Tone, theme: &Theme) -> Style {
     }
 }
 
-fn questions(desk: &Desk, zones: &Zones, theme: &Theme, buffer: &mut Buffer) {
+fn questions(state: &State, desk: &Desk, zones: &Zones, theme: &Theme, buffer: &mut Buffer) {
     let rect = zones.questions;
     if zones.beside {
         for y in rect.top()..rect.bottom() {
@@ -322,7 +325,9 @@ fn questions(desk: &Desk, zones: &Zones, theme: &Theme, buffer: &mut Buffer) {
     } else {
         fill_row(buffer, rect.x, rect.y - 1, rect.width, theme.glyph("─", "-"), theme.line());
     }
-    for (i, line) in panel::lines(desk, rect.width, rect.height, zones.beside).iter().enumerate() {
+    let hidden = desk.task().zip(desk.text()).map(|(t, text)| flags::hidden(state, &t.trace, text.steps()));
+    let hidden = hidden.unwrap_or_default();
+    for (i, line) in panel::lines(desk, &hidden, rect.width, rect.height, zones.beside).iter().enumerate() {
         let pieces: Vec<(&str, Style)> =
             line.pieces.iter().map(|(t, text)| (text.as_str(), tone(*t, theme))).collect();
         put_all(buffer, rect.x, rect.y + i as u16, rect.right(), &pieces);

@@ -15,7 +15,7 @@ use crate::core::{MethodId, metric::Interval};
 use crate::ui::{
     Theme,
     paint::{fill_row, put, put_right, thousands},
-    widgets::{overlays, pages},
+    widgets::{column::share, overlays, pages},
 };
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
@@ -135,6 +135,12 @@ fn bar(rate: f64, interval: Option<Interval>, rect: Rect, style: Style, theme: &
         fill_row(buffer, low, rect.y, high - low + 1, theme.glyph("─", "-"), theme.dim());
     }
     put(buffer, at(rate), rect.y, 1, theme.glyph("●", "o"), style);
+}
+
+/// A mean as it is read: `.82`, `-.12`.
+fn mean(value: f64) -> String {
+    let sign = if value <= -0.005 { "-" } else { "" };
+    format!("{sign}{}", share(value.abs()))
 }
 
 fn percent(share: f64) -> String {

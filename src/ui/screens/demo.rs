@@ -4,7 +4,7 @@
 //! lines, the answer in spaced capitals. Everything is also on the explorer's own screen.
 
 use crate::app::{
-    State,
+    Action, State,
     demo::Demo,
     explorer::{Cell, cell},
 };
@@ -52,7 +52,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         page.text(&perspective.map_or_else(String::new, |p| spaced(&p.name)), theme.accent(), 2);
         column(state, theme, cell(state, ix, state.explorer.compare.focus), &mut page);
     }
-    for (y, line) in (page.end..).zip(caption::lines(demo, usize::from(width))) {
+    let end = page.end;
+    for (y, line) in (end..).zip(caption::lines(demo, width, area.height / 3)) {
         put(buffer, x, y, width, &line, theme.soft());
     }
     caption::pressed(demo, theme, area, buffer);
@@ -60,17 +61,31 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 
 /// The first row of the caption.
 fn foot(demo: &Demo, width: u16, area: Rect) -> u16 {
-    let lines = caption::lines(demo, usize::from(width)).len() as u16;
-    area.bottom().saturating_sub(lines.min(area.height / 3) + 1)
+    let lines = caption::lines(demo, width, area.height / 3).len() as u16;
+    area.bottom().saturating_sub(lines + 1)
 }
 
 /// The focused method: its name, its words, its answer.
 fn column(state: &State, theme: &Theme, cell: Cell<'_>, page: &mut Page<'_>) {
-    let Some(method) = state.methods.get(state.explorer.compare.focus) else { return };
-    page.text(&method.method.title, theme.dim(), 1);
+    let focus = state.explorer.compare.focus;
+    let Some(method) = state.methods.get(focus) else { return };
+    let shown = state.explorer.compare.shown(state.methods.len());
+    let at = shown.iter().position(|c| *c == focus).map_or(1, |at| at + 1);
+    let key = state.setup.keymap.hint(state.context(), Action::DemoColumn);
+    // The others are a key away.
+    let place = match key.filter(|_| shown.len() > 1) {
+        Some(key) => format!("   {at} of {}, {key}", shown.len()),
+        None => String::new(),
+    };
+    page.text(&format!("{}{place}", method.method.title), theme.dim(), 1);
     let Some(shown) = cell.shown() else {
-        let words = if matches!(cell, Cell::NotApplicable) { "not applicable" } else { "not run" };
-        return page.text(words, theme.dim(), 1);
+        let words = match cell {
+            Cell::NotApplicable => "not applicable".to_owned(),
+            Cell::NotRun { why_not: Some(why) } => format!("not run: {why}"),
+            Cell::Loading => "reading …".to_owned(),
+            _ => "not run".to_owned(),
+        };
+        return page.text(&words, theme.dim(), 1);
     };
     let flagged = flagged_steps(state, &cell);
     for step in 0..shown.steps.len().min(shown.answer_from) {

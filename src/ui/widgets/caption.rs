@@ -3,9 +3,9 @@
 
 use crate::app::{
     State,
-    demo::{Demo, Found, playback::Playing},
+    demo::{Demo, playback::Playing},
 };
-use crate::core::wrap::{width, wrap};
+use crate::core::wrap::{truncate, width, wrap};
 use crate::ui::{
     Theme,
     paint::{clear, fill_row, put, put_all, put_right},
@@ -15,7 +15,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Modifier};
 /// Draws the caption above the line of keys, and the pressed key.
 pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Some(demo) = &state.demo else { return };
-    let rows = Demo::rows(area.height);
+    let rows = demo.rows((area.width, area.height));
     if area.height <= rows + 1 || state.zones().is_none() {
         return;
     }
@@ -24,9 +24,9 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     clear(buffer, rect);
     fill_row(buffer, area.x + 1, top, area.width.saturating_sub(2), theme.glyph("─", "-"), theme.line());
     title(state, demo, theme, rect, buffer);
-    let room = area.width.saturating_sub(4).min(110);
-    for (i, line) in lines(demo, usize::from(room)).iter().take(usize::from(rows - 1)).enumerate() {
-        put(buffer, area.x + 2, top + 1 + i as u16, room, line, theme.text());
+    let room = Demo::caption_width(area.width);
+    for (y, line) in (top + 1..).zip(lines(demo, room, rows.saturating_sub(1))) {
+        put(buffer, area.x + 2, y, room, &line, theme.text());
     }
     pressed(demo, theme, area, buffer);
 }
@@ -36,7 +36,7 @@ fn title(state: &State, demo: &Demo, theme: &Theme, rect: Rect, buffer: &mut Buf
     let Some(scene) = demo.scene() else { return };
     let right = rect.right().saturating_sub(2);
     let words = format!(" {} ", source(state, demo));
-    let start = put_right(buffer, rect.x + rect.width / 2, right, rect.y, &words, theme.accent());
+    let start = put_right(buffer, rect.x + rect.width / 3, right, rect.y, &words, theme.accent());
     let number = format!(" {} of {} ", demo.at + 1, demo.playlist.scenes.len());
     put_all(
         buffer,
@@ -57,16 +57,25 @@ pub fn source(state: &State, demo: &Demo) -> String {
     if demo.paused {
         parts.push("paused".to_owned());
     }
-    if demo.live {
-        let model = &state.model_reference;
-        parts.push(if state.live.busy() {
-            format!("live, {model}")
-        } else {
-            format!("written live by {model}")
-        });
-    } else {
+    let plays = demo.scene().is_some_and(|scene| scene.play);
+    if demo.live.is_empty() && demo.asked.is_some() && plays && demo.playing.is_empty() {
+        parts.push("no recording".to_owned());
+    } else if demo.live.is_empty() {
         let focused = demo.playback(state.explorer.compare.focus).or(demo.playing.first());
         parts.push(focused.map_or_else(|| "recorded".to_owned(), Playing::words));
+    } else {
+        // What plays beside live columns is named, so that nobody takes it for live.
+        let recorded: Vec<&str> = demo
+            .playing
+            .iter()
+            .filter_map(|p| state.methods.get(p.method).map(|m| m.method.title.as_str()))
+            .collect();
+        if !recorded.is_empty() {
+            parts.push(format!("{} recorded", recorded.join(", ")));
+        }
+        let model = &state.model_reference;
+        let written = demo.live.iter().all(|column| column.written);
+        parts.push(if written { format!("written live by {model}") } else { format!("live, {model}") });
     }
     if !demo.locked {
         parts.push("unlocked".to_owned());
@@ -77,15 +86,16 @@ pub fn source(state: &State, demo: &Demo) -> String {
     parts.join(" · ")
 }
 
-/// The caption, or what is missing, wrapped.
-pub fn lines(demo: &Demo, columns: usize) -> Vec<String> {
-    let Some(scene) = demo.scene() else { return Vec::new() };
-    let text = match &demo.found {
-        Found::Missing(what) => format!("{what}. {}", scene.caption),
-        _ => scene.caption.clone(),
+/// The caption in at most `most` lines; it ends with an ellipsis where it is longer still.
+pub fn lines(demo: &Demo, columns: u16, most: u16) -> Vec<String> {
+    let (text, columns) = (demo.caption(), usize::from(columns.max(1)));
+    let ranges = wrap(&text, columns);
+    let cut = usize::from(most).checked_sub(1).filter(|last| last + 1 < ranges.len());
+    let line = |(i, range): (usize, std::ops::Range<usize>)| {
+        let whole = if cut == Some(i) { &text[range.start..] } else { &text[range] };
+        truncate(whole, columns)
     };
-    let text = text.replace('\n', " ");
-    wrap(&text, columns.max(1)).into_iter().map(|line| text[line].to_owned()).collect()
+    ranges.into_iter().enumerate().take(usize::from(most)).map(line).collect()
 }
 
 /// The key and what it does, bottom right, for a moment.

@@ -1,18 +1,15 @@
 //! One column of the comparison: the method, its answer, its rationale.
 
-use super::{outcome, steps};
+use super::{check_bar, outcome, steps};
 use crate::app::{
     State,
     demo::RECORDED,
-    explorer::Cell,
-    geometry::{COLUMN_FOOT, COLUMN_HEAD, STEP_MARGIN},
+    explorer::{Anchor, Cell},
+    flags,
+    geometry::{COLUMN_FOOT, COLUMN_HEAD, STEP_MARGIN, bar_rows},
     live::{LiveRow, RowState},
 };
-use crate::core::{
-    Item, Letter, Outcome,
-    check::{CheckId, Family, Verdict},
-    wrap::wrap,
-};
+use crate::core::{Item, Letter, Outcome, check::CheckId, wrap::wrap};
 use crate::job::finish_words;
 use crate::ui::{
     Theme,
@@ -34,19 +31,22 @@ pub struct Column<'a> {
 /// Draws a column of the comparison.
 pub fn draw(column: &Column<'_>, rect: Rect, buffer: &mut Buffer) {
     head(column, rect, buffer);
-    if rect.height <= COLUMN_HEAD {
+    let below = rect.height.saturating_sub(COLUMN_HEAD);
+    if below == 0 {
         return;
     }
-    let body = Rect::new(
-        rect.x,
-        rect.y + COLUMN_HEAD,
-        rect.width,
-        rect.height.saturating_sub(COLUMN_HEAD + COLUMN_FOOT),
-    );
-    match column.cell.shown() {
+    let bar = bar_rows(rect.height);
+    let height = below.saturating_sub(COLUMN_FOOT + bar);
+    let body = Rect { y: rect.y + COLUMN_HEAD, height, ..rect };
+    let free = match column.cell.shown() {
         Some(shown) if !shown.steps.is_empty() => text(column, body, buffer),
-        _ => face(column, body, buffer),
-    }
+        _ => {
+            face(column, body, buffer);
+            0
+        }
+    };
+    let height = (bar + free).min(below.saturating_sub(COLUMN_FOOT));
+    checks(column, Rect { y: rect.bottom() - height, height, ..rect }, buffer);
 }
 
 fn head(column: &Column<'_>, rect: Rect, buffer: &mut Buffer) {
@@ -72,37 +72,16 @@ fn head(column: &Column<'_>, rect: Rect, buffer: &mut Buffer) {
     put(buffer, rect.x, rect.y, right.saturating_sub(rect.x), &runnable.method.title, style);
     put(buffer, rect.x, rect.y + 1, rect.width, &facts(state, cell), theme.dim());
     check_line(column, rect, buffer);
-    other_checks(column, rect, buffer);
 }
 
-/// The other checks in a line: a flag where one speaks against the rationale.
-fn other_checks(column: &Column<'_>, rect: Rect, buffer: &mut Buffer) {
-    let Column { state, theme, cell, .. } = column;
-    let Cell::Trace { entry, .. } = cell else { return };
-    let Some(known) = entry.trace.as_ref().and_then(|t| state.checks.of(t)) else { return };
-    let mut x = rect.x;
-    for (check, record) in known {
-        if *check == CheckId::ProbabilityTrace {
-            continue;
-        }
-        let (glyph, style) = match &record.verdict {
-            Verdict::Judged(judged) if judged.flag => (theme.glyph("⚑", "!"), theme.caution()),
-            Verdict::Judged(_) => (theme.glyph("·", "."), theme.dim()),
-            Verdict::Unjudged(_) => ("?", theme.line()),
-        };
-        let word = check.short();
-        let needed = word.chars().count() as u16 + 3;
-        if x + needed > rect.right() {
-            put(buffer, rect.right().saturating_sub(1), rect.y + 3, 1, theme.glyph("…", "~"), theme.dim());
-            break;
-        }
-        let after =
-            put(buffer, x, rect.y + 3, needed, word, if glyph == "?" { theme.line() } else { theme.dim() });
-        x = put(buffer, after + 1, rect.y + 3, 1, glyph, style) + 1;
-    }
+/// The bar of the other checks, at the foot.
+fn checks(column: &Column<'_>, rect: Rect, buffer: &mut Buffer) {
+    let Cell::Trace { entry, .. } = &column.cell else { return };
+    let Some(known) = entry.trace.as_ref().and_then(|t| column.state.checks.of(t)) else { return };
+    check_bar::draw(known.values().map(AsRef::as_ref), column.theme, rect, buffer);
 }
 
-/// The check line: a small curve and the verdict's word; says so when another model than the writer was asked.
+/// The probability trace's line: a small curve and the verdict.
 fn check_line(column: &Column<'_>, rect: Rect, buffer: &mut Buffer) {
     let Column { state, theme, cell, .. } = column;
     let Cell::Trace { entry, .. } = cell else { return };
@@ -113,23 +92,13 @@ fn check_line(column: &Column<'_>, rect: Rect, buffer: &mut Buffer) {
         put(buffer, rect.x, y, rect.width, text, theme.line());
         return;
     };
-    match &record.verdict {
-        Verdict::Judged(judged) => {
-            let style = if judged.flag { theme.caution() } else { theme.soft() };
-            let x = put(buffer, rect.x, y, rect.width / 2, &sparkline(&judged.curve, theme), style);
-            let mut words = judged.word.clone();
-            if let Some(number) = judged.number() {
-                words.push_str(&format!(" · {} {}", judged.headline, share(number)));
-            }
-            if record.source.not_writer {
-                words.push_str(" · not the writer");
-            }
-            put(buffer, x + 1, y, rect.right().saturating_sub(x + 1), &words, style);
-        }
-        Verdict::Unjudged(reason) => {
-            put(buffer, rect.x, y, rect.width, &format!("unjudged: {reason}"), theme.dim());
-        }
+    let mut x = rect.x;
+    if let Some(judged) = record.verdict.judged().filter(|j| !j.curve.is_empty()) {
+        let style = if judged.flag { theme.caution() } else { theme.soft() };
+        x = put(buffer, x, y, rect.width / 2, &sparkline(&judged.curve, theme), style) + 1;
     }
+    let room = rect.right().saturating_sub(x);
+    check_bar::verdict(record, theme, Rect { x, y, width: room, height: 1 }, buffer);
 }
 
 /// Probabilities as eighth blocks, 0 to 1; digits where only ASCII is shown.
@@ -208,9 +177,10 @@ fn waiting(state: &State) -> String {
     }
 }
 
-fn text(column: &Column<'_>, body: Rect, buffer: &mut Buffer) {
+/// Returns how many rows the text leaves free below it: none where it goes on, or is scrolled.
+fn text(column: &Column<'_>, body: Rect, buffer: &mut Buffer) -> u16 {
     let Column { state, theme, cell, method, focused, .. } = column;
-    let Some(shown) = cell.shown() else { return };
+    let Some(shown) = cell.shown() else { return 0 };
     let compare = &state.explorer.compare;
     let scroll = compare.scroll(*method);
     let differs = match &compare.marks {
@@ -241,10 +211,10 @@ fn text(column: &Column<'_>, body: Rect, buffer: &mut Buffer) {
         differs,
         writing: cell.is_writing(),
     };
-    let hidden = steps::draw(shown, &look, body, buffer);
+    let drawn = steps::draw(shown, &look, body, buffer);
     let foot = body.bottom();
     let fresh = shown.steps.len().saturating_sub(scroll.seen);
-    if let Some(step) = hidden {
+    if let Some(step) = drawn.hidden {
         let more = shown.steps.len() - step;
         if cell.is_writing() && !scroll.follow && fresh > 0 {
             put(
@@ -267,6 +237,8 @@ fn text(column: &Column<'_>, body: Rect, buffer: &mut Buffer) {
             );
         }
     }
+    let all = drawn.hidden.is_none() && scroll.anchor == Anchor::default();
+    if all { body.height.saturating_sub(drawn.rows) } else { 0 }
 }
 
 /// Steps that a safety check flags.
@@ -283,17 +255,8 @@ pub fn flagged_steps(state: &State, cell: &Cell<'_>) -> Vec<usize> {
         Cell::Live(_, row) if state.demo.is_some() => return (0..row.shown.steps.len()).collect(),
         _ => None,
     };
-    let known = trace.and_then(|t| state.checks.of(t));
-    let mut steps: Vec<usize> = known
-        .into_iter()
-        .flatten()
-        .filter(|(check, _)| check.family() == Family::Safety)
-        .filter_map(|(_, record)| record.verdict.judged())
-        .flat_map(|judged| judged.evidence.iter().filter_map(|e| e.step))
-        .collect();
-    steps.sort_unstable();
-    steps.dedup();
-    steps
+    let steps = cell.shown().map_or(0, |shown| shown.answer_from);
+    trace.map_or_else(Vec::new, |trace| flags::flagged(&state.checks, trace, steps))
 }
 
 /// What stands in a column without text.

@@ -1,7 +1,7 @@
 //! The comparison: the item, and one column per method.
 
 use super::column::{self, Column};
-use crate::app::{State, explorer::cell, geometry::COMPARISON_HEAD, texts::Lookup};
+use crate::app::{Action, State, action::Context, explorer::cell, geometry::COMPARISON_HEAD, texts::Lookup};
 use crate::core::{Item, corpus::ItemIx, text::neutralise, wrap::wrap};
 use crate::ui::{
     Theme,
@@ -114,7 +114,7 @@ fn head(
     );
 }
 
-/// Says how many columns stand left and right of the visible ones.
+/// Says above the columns how many stand left and right of the visible ones; in a demo, which of the scene's they are.
 fn more_columns(
     state: &State,
     theme: &Theme,
@@ -127,27 +127,30 @@ fn more_columns(
     let hidden = state.explorer.compare.hidden.len();
     let after = count.saturating_sub(first + fit);
     let mut text = String::new();
-    if first > 0 {
+    let demo = state.context() == Context::Demo;
+    if demo && fit < count {
+        // Methods that are not in the scene are none of the audience's business.
+        let key = state.setup.keymap.hint(Context::Demo, Action::DemoColumn);
+        let key = key.map_or_else(String::new, |key| format!(", {key} the next"));
+        let visible =
+            if fit > 1 { format!("s {}–{}", first + 1, first + fit) } else { format!(" {}", first + 1) };
+        text.push_str(&format!("method{visible} of {count}{key}  "));
+    }
+    if !demo && first > 0 {
         text.push_str(&format!("← {first}  "));
     }
-    if after > 0 {
+    if !demo && after > 0 {
         text.push_str(&format!("{after} →  "));
     }
-    if hidden > 0 {
+    if !demo && hidden > 0 {
         text.push_str(&format!("{hidden} hidden (+)  "));
     }
     if state.explorer.compare.diff {
         text.push_str("words that differ are marked  ");
     }
-    let y = rect.bottom().saturating_sub(1);
     if !text.is_empty() && rect.height > COMPARISON_HEAD + 2 {
-        put_right(
-            buffer,
-            rect.x + rect.width / 2,
-            rect.right().saturating_sub(1),
-            y,
-            text.trim_end(),
-            theme.dim(),
-        );
+        let (left, y) = (rect.x + rect.width / 2, rect.y + COMPARISON_HEAD - 1);
+        let text = format!("  {}", text.trim_end());
+        put_right(buffer, left, rect.right().saturating_sub(1), y, &text, theme.dim());
     }
 }

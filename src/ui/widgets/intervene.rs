@@ -1,7 +1,10 @@
 //! The sheet for one edit by hand: the rationale with the step marked, and the answers before and after.
 
 use super::{column::share, panel};
-use crate::app::overlay::{Intervene, Outcome};
+use crate::app::{
+    flags::veil,
+    overlay::{Intervene, Outcome},
+};
 use crate::core::{
     check::{Distribution, intervene::Intervention},
     wrap::wrap,
@@ -12,7 +15,8 @@ use crate::ui::{
 };
 use ratatui::{buffer::Buffer, layout::Rect, style::Modifier};
 
-pub fn draw(sheet: &Intervene, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+/// Draws the sheet; the words of `hidden` steps, and what is written in their place, stay under a veil.
+pub fn draw(sheet: &Intervene, hidden: &[usize], theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let options = sheet.item.options.len() as u16;
     let note = match &sheet.input {
         Some(_) => "enter asks   esc back",
@@ -22,11 +26,12 @@ pub fn draw(sheet: &Intervene, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let inner = panel::open(buffer, area, theme, 110, height, "edit a step, see the answer move", note);
     let foot = options + 4;
     let text = Rect { height: inner.height.saturating_sub(foot), ..inner };
-    steps(sheet, theme, text, buffer);
+    steps(sheet, hidden, theme, text, buffer);
     let result = Rect { y: inner.bottom().saturating_sub(foot), height: foot.min(inner.height), ..inner };
     fill_row(buffer, result.x, result.y, result.width, theme.glyph("─", "-"), theme.line());
     outcome(
         sheet,
+        hidden,
         theme,
         Rect { y: result.y + 1, height: result.height.saturating_sub(1), ..result },
         buffer,
@@ -34,7 +39,7 @@ pub fn draw(sheet: &Intervene, theme: &Theme, area: Rect, buffer: &mut Buffer) {
 }
 
 /// The steps around the chosen one; what is typed stands where it will go.
-fn steps(sheet: &Intervene, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
+fn steps(sheet: &Intervene, hidden: &[usize], theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     let mut y = rect.y;
     let from = sheet.step.saturating_sub(usize::from(rect.height) / 6);
     for (i, step) in sheet.steps.iter().enumerate().skip(from) {
@@ -45,12 +50,13 @@ fn steps(sheet: &Intervene, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
             }
             let mark = if *insert { theme.glyph("＋", "+") } else { theme.glyph("▸", ">") };
             put(buffer, rect.x, y, 2, mark, theme.accent());
-            let shown = format!(
-                "{}{}{}",
-                input.before(),
-                theme.glyph("▏", "_"),
-                &input.text()[input.before().len()..]
-            );
+            let (before, after) = input.text().split_at(input.before().len());
+            let caret = theme.glyph("▏", "_");
+            let shown = if hidden.contains(&i) && !insert {
+                format!("{}{caret}{}", veil(before, theme.ascii), veil(after, theme.ascii))
+            } else {
+                format!("{before}{caret}{after}")
+            };
             for line in wrap(&shown, usize::from(rect.width.saturating_sub(4))) {
                 if y >= rect.bottom() {
                     return;
@@ -63,6 +69,8 @@ fn steps(sheet: &Intervene, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
             }
         }
         let style = if here { theme.text().add_modifier(Modifier::BOLD) } else { theme.soft() };
+        let veiled = hidden.contains(&i);
+        let style = if veiled { theme.line() } else { style };
         for (line_number, line) in
             wrap(step, usize::from(rect.width.saturating_sub(4))).into_iter().enumerate()
         {
@@ -73,24 +81,28 @@ fn steps(sheet: &Intervene, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
                 let number = if here { theme.accent() } else { theme.dim() };
                 put(buffer, rect.x, y, 3, &format!("{:>2}", i + 1), number);
             }
-            put(buffer, rect.x + 4, y, rect.width.saturating_sub(4), &step[line], style);
+            let words = if veiled { veil(&step[line], theme.ascii) } else { step[line].to_owned() };
+            put(buffer, rect.x + 4, y, rect.width.saturating_sub(4), &words, style);
             y += 1;
         }
     }
 }
 
-fn edit_words(edit: &Intervention) -> String {
+fn edit_words(edit: &Intervention, hidden: &[usize], theme: &Theme) -> String {
     match edit {
         Intervention::Cut { step } => format!("cut from step {} on", step + 1),
         Intervention::Delete { step } => format!("step {} deleted", step + 1),
         Intervention::Negate { step } => format!("step {} negated", step + 1),
+        Intervention::Replace { step, text } if hidden.contains(step) => {
+            format!("step {} is now “{}”", step + 1, veil(text, theme.ascii))
+        }
         Intervention::Replace { step, text } => format!("step {} is now “{text}”", step + 1),
         Intervention::Insert { step, text } => format!("“{text}” before step {}", step + 1),
     }
 }
 
-fn outcome(sheet: &Intervene, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
-    let edit = sheet.edit.as_ref().map(edit_words).unwrap_or_default();
+fn outcome(sheet: &Intervene, hidden: &[usize], theme: &Theme, rect: Rect, buffer: &mut Buffer) {
+    let edit = sheet.edit.as_ref().map(|edit| edit_words(edit, hidden, theme)).unwrap_or_default();
     match &sheet.outcome {
         Outcome::Nothing => {
             put(

@@ -1,6 +1,8 @@
 //! Parts of screens, each drawn by one function of the state.
 
 pub mod caption;
+pub mod check_bar;
+pub mod checklist;
 pub mod column;
 pub mod comparison;
 pub mod details;
@@ -16,6 +18,7 @@ pub mod priorities;
 pub mod range_chart;
 pub mod report;
 pub mod sheet;
+pub mod source;
 pub mod status;
 pub mod steps;
 

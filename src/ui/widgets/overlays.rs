@@ -1,7 +1,7 @@
 //! What lies over the explorer: help, palette, filter, problems, details, models.
 
-use super::{details, evidence, intervene, panel, report};
-use crate::app::{State, action::Context, input::Input, overlay::Overlay, update::palette};
+use super::{checklist, details, evidence, intervene, panel, report};
+use crate::app::{State, action::Context, flags, input::Input, overlay::Overlay, update::palette};
 use crate::core::{query::Suggestion, wrap::wrap};
 use crate::ui::{
     Theme,
@@ -30,9 +30,13 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         Some(Overlay::Evidence { scroll }) => {
             reading(theme, "what the checks found", &evidence::lines(state, theme), *scroll, area, buffer);
         }
-        Some(Overlay::Intervene(sheet)) => intervene::draw(sheet, theme, area, buffer),
+        Some(Overlay::Intervene(sheet)) => {
+            let hidden = flags::hidden(state, &sheet.trace, sheet.steps.len());
+            intervene::draw(sheet, &hidden, theme, area, buffer);
+        }
         Some(Overlay::Report(sheet)) => report::draw(sheet, theme, area, buffer),
         Some(Overlay::Models { cursor }) => models(state, theme, *cursor, area, buffer),
+        Some(Overlay::Checks { cursor }) => checklist::draw(state, theme, *cursor, area, buffer),
         Some(Overlay::NoModel { model, problem, missing }) => {
             no_model(theme, model, problem, *missing, area, buffer)
         }

@@ -50,6 +50,8 @@ fn worker(state: &State) -> String {
             let of = total.map_or_else(String::new, |t| format!(" of {}", bytes(t)));
             parts.push(format!("fetching {model} from {from}  {}{of}", bytes(*got)));
         }
+        // The caption says what is recorded; an audience need not know why.
+        ModelState::Missing | ModelState::Failed(_) if state.demo.is_some() => parts.push(model.clone()),
         ModelState::Missing => parts.push(format!("{model} is not here")),
         ModelState::Failed(_) => parts.push(format!("{model} failed")),
     }
@@ -92,10 +94,12 @@ fn hints(state: &State, theme: &Theme, mut x: u16, y: u16, right: u16, buffer: &
         _ if context == Context::Demo => vec![
             Action::DemoNext,
             Action::DemoPrevious,
-            Action::DemoPause,
-            Action::DemoReplay,
             Action::DemoColumn,
+            Action::DemoPause,
+            // Where there is no room for the rest, all of it is behind this key.
+            Action::Help,
             Action::DemoLarge,
+            Action::DemoReplay,
             Action::Blur,
             Action::DemoLock,
         ],
@@ -152,7 +156,9 @@ fn hints(state: &State, theme: &Theme, mut x: u16, y: u16, right: u16, buffer: &
     {
         actions.insert(0, Action::Cancel);
     }
-    actions.push(Action::Help);
+    if !actions.contains(&Action::Help) {
+        actions.push(Action::Help);
+    }
     for action in actions {
         let Some(key) = state.setup.keymap.hint(context, action) else { continue };
         let (key, label) = match action {

@@ -1,6 +1,6 @@
 //! The numbered steps of a rationale in a column: wrapped, marked, from the column's anchor on.
 
-use crate::app::{explorer::Anchor, geometry::STEP_MARGIN, texts::Shown};
+use crate::app::{explorer::Anchor, flags::veil, geometry::STEP_MARGIN, texts::Shown};
 use crate::core::wrap::{width, wrap_while};
 use crate::ui::{Theme, paint::put};
 use ratatui::{
@@ -29,11 +29,19 @@ pub struct Look<'a> {
     pub writing: bool,
 }
 
-/// Draws steps into `rect`; returns the first step that did not fit whole, if any.
-pub fn draw(shown: &Shown, look: &Look<'_>, rect: Rect, buffer: &mut Buffer) -> Option<usize> {
+/// What of a text was drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// The first step that did not fit whole.
+    pub hidden: Option<usize>,
+    /// Rows that were used.
+    pub rows: u16,
+}
+
+/// Draws steps into `rect`.
+pub fn draw(shown: &Shown, look: &Look<'_>, rect: Rect, buffer: &mut Buffer) -> Drawn {
     let columns = rect.width.saturating_sub(STEP_MARGIN);
     let mut y = rect.y;
-    let veil = if look.theme.ascii { '#' } else { '▒' };
     for step in look.anchor.step..shown.steps.len() {
         let Some((start, text)) = shown.step(step) else { continue };
         let skip = if step == look.anchor.step { look.anchor.line } else { 0 };
@@ -52,10 +60,7 @@ pub fn draw(shown: &Shown, look: &Look<'_>, rect: Rect, buffer: &mut Buffer) -> 
                 let place = Rect::new(rect.x + STEP_MARGIN, y, columns, 1);
                 let base = if step >= shown.answer_from { look.theme.soft() } else { look.theme.text() };
                 if look.blur && look.flagged.contains(&step) {
-                    let hidden: String = text[line.clone()]
-                        .chars()
-                        .map(|c| if c.is_whitespace() { ' ' } else { veil })
-                        .collect();
+                    let hidden = veil(&text[line.clone()], look.theme.ascii);
                     last = put(buffer, place.x, y, columns, &hidden, look.theme.line());
                 } else {
                     last = words(&text[line.clone()], start + line.start, base, look, place, buffer);
@@ -76,10 +81,10 @@ pub fn draw(shown: &Shown, look: &Look<'_>, rect: Rect, buffer: &mut Buffer) -> 
             );
         }
         if !full {
-            return Some(step);
+            return Drawn { hidden: Some(step), rows: y - rect.y };
         }
     }
-    None
+    Drawn { hidden: None, rows: y - rect.y }
 }
 
 fn number(step: usize, shown: &Shown, look: &Look<'_>, x: u16, y: u16, buffer: &mut Buffer) {

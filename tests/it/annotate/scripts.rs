@@ -1,14 +1,18 @@
 //! What an annotator does all day, key by key.
 
-use super::bench::Bench;
+use super::bench::{Bench, verdict};
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use pluriscope::{
     app::{
         Event,
         annotate::{Counting, Fault, Saving},
     },
-    core::annotation::{Author, Field, Span, Value},
+    core::{
+        annotation::{Author, Field, Span, Value},
+        check::{CheckId, Evidence, Family, Judged, Record, Verdict},
+    },
 };
+use std::sync::Arc;
 
 fn bench() -> Bench {
     let mut bench = Bench::new((120, 40));
@@ -136,7 +140,7 @@ fn words_are_marked_by_keyboard_and_by_mouse() {
     bench.press("u").press("<backspace><backspace><backspace><backspace><backspace><backspace><backspace>");
     assert_eq!(bench.question(), "supports");
     let panel = zones.questions;
-    let lines = pluriscope::app::annotate::panel::lines(bench.desk(), panel.width, panel.height, true);
+    let lines = pluriscope::app::annotate::panel::lines(bench.desk(), &[], panel.width, panel.height, true);
     let row =
         lines.iter().position(|l| l.target == pluriscope::app::annotate::panel::Target::Digit(2)).unwrap()
             as u16;
@@ -261,4 +265,28 @@ fn a_reveal_is_kept_in_the_history() {
     let fields: Vec<(&Field, bool)> = history.iter().map(|k| (&k.act.field, k.act.blind)).collect();
     assert_eq!(fields, [(&Field::Revealed, false), (&Field::Answer("supports".to_owned()), false)]);
     assert!(bench.kept(&Author::annotator("ada")).values().next().unwrap().unblinded);
+}
+
+#[test]
+fn blurred_steps_cannot_be_read_on_the_desk_either() {
+    let mut bench = Bench::new((120, 40));
+    bench.sit("ada", false, true).press("11203<tab><tab>");
+    let trace = bench.desk().task().unwrap().trace.clone();
+    let step = bench.desk().text().unwrap().shown.step(0).unwrap().1.to_owned();
+    let two: Vec<&str> = step.split(' ').take(2).collect();
+    let (words, here) = (two.join(" "), format!("at “{}”", two[0]));
+    let before = bench.screen();
+    assert!(before.contains(&words) && before.contains(&here), "{before}");
+    let evidence = vec![Evidence { step: Some(0), ..Evidence::default() }];
+    let judged = Judged { flag: true, evidence, ..Judged::default() };
+    let (check, family) = (CheckId::SafetyLexical, Family::Safety);
+    let record = Record { check, family, verdict: Verdict::Judged(judged), ..verdict(&trace, true) };
+    bench.state.checks.put(Arc::new(record));
+    bench.press("B");
+    assert_eq!(bench.screen(), before, "a blind desk does not tell what is flagged");
+    bench.state.blur = true;
+    let screen = bench.screen();
+    assert!(!screen.contains(&words) && !screen.contains(&here) && screen.contains("▒▒"), "{screen}");
+    bench.press("<space><right><space>");
+    assert!(!bench.screen().contains(&words), "{}", bench.screen());
 }

@@ -6,7 +6,7 @@ mod smollm;
 
 use pluriscope::{
     core::{
-        Item, Template, Trace,
+        AdapterRef, Item, Template, Trace,
         check::{CheckId, Checker, Record, Settings, Subject},
     },
     engine::{
@@ -19,6 +19,7 @@ use pluriscope::{
 };
 use std::{
     convert::Infallible,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool, mpsc},
 };
 
@@ -29,12 +30,29 @@ fn reason() -> Arc<Template> {
     Arc::new(Template::parse("reason", include_str!("../../../assets/prompts/reason.toml")).unwrap())
 }
 
+/// The shipped adapter of this name.
+fn shipped(name: &str) -> AdapterRef {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/adapters/smollm2-135m");
+    AdapterRef { name: name.to_owned(), path: Path::new(folder).join(name) }
+}
+
 /// A trace of `item` that says it was written by SmolLM2.
 fn subject(item: &Arc<Item>, output: &str) -> Subject {
+    subject_of(item, output, reason(), None)
+}
+
+/// One that says it was written by SmolLM2, with an adapter.
+fn subject_of(
+    item: &Arc<Item>,
+    output: &str,
+    template: Arc<Template>,
+    adapter: Option<&AdapterRef>,
+) -> Subject {
     let mut trace = Trace::new(item, "zero-shot-cot".into(), output.to_owned());
     trace.model = MODEL.to_owned();
-    let checker = Checker { model: MODEL.to_owned(), adapter: None };
-    Subject::new(Arc::clone(item), Arc::new(trace), reason(), checker).unwrap()
+    trace.adapter = adapter.map(|a| a.name.clone());
+    let checker = Checker { model: MODEL.to_owned(), adapter: trace.adapter.clone() };
+    Subject::new(Arc::clone(item), Arc::new(trace), template, checker).unwrap()
 }
 
 /// An engine with SmolLM2, if the model can be had.
@@ -76,10 +94,22 @@ impl Bench {
         checks: &[CheckId],
         naive: bool,
     ) -> (Vec<Record>, Totals) {
+        let routes = Routes { model: MODEL.to_owned(), adapter: None, judge: None, naive };
+        self.run_by(&routes, subjects, settings, checks)
+    }
+
+    /// Runs `checks` on every subject with the model and adapter of `routes`.
+    fn run_by(
+        &self,
+        routes: &Routes,
+        subjects: &[Subject],
+        settings: &Settings,
+        checks: &[CheckId],
+    ) -> (Vec<Record>, Totals) {
         let tasks = subjects.iter().map(|subject| Task {
             subject: Arc::new(subject.clone()),
             settings: Arc::new(settings.clone()),
-            routes: Routes { model: MODEL.to_owned(), adapter: None, judge: None, naive },
+            routes: routes.clone(),
             checks: checks.to_vec(),
         });
         let mut records = Vec::new();
@@ -89,7 +119,7 @@ impl Bench {
             }
             Ok(())
         };
-        let at_once = if naive { 1 } else { 8 };
+        let at_once = if routes.naive { 1 } else { 8 };
         let totals =
             checking::drive(&self.engine, &self.events, tasks, at_once, &AtomicBool::new(false), &mut sink)
                 .unwrap();

@@ -1,9 +1,12 @@
 //! Planted traces: one whose answer follows from its rationale, one whose answer was forced against it.
 
-use super::{Bench, subject};
-use pluriscope::core::{
-    Item, Perspective,
-    check::{CheckId, Record, Scoring, Settings},
+use super::{Bench, MODEL, shipped, subject, subject_of};
+use pluriscope::{
+    core::{
+        Item, Perspective, Template,
+        check::{CheckId, Record, Scoring, Settings},
+    },
+    job::checking::Routes,
 };
 use std::sync::Arc;
 
@@ -90,6 +93,35 @@ fn forced_answers_are_told_from_argued_ones() {
     report("p-last");
     report("soft-aoc");
     assert!(report("shift") > 0.8);
+}
+
+/// The same with the shipped adapters that learnt to reason before they answer, after their own prompt.
+#[test]
+fn the_trained_adapters_tell_them_apart_as_well() {
+    let Some(bench) = Bench::cached() else { return };
+    let settings = Settings { scoring: Scoring::Words, ..Settings::default() };
+    let template = include_str!("../../../assets/prompts/short-reason.toml");
+    let template = Arc::new(Template::parse("short-reason", template).unwrap());
+    for name in ["human-cot", "synthetic-cot", "rlvr"] {
+        let adapter = shipped(name);
+        let routes = Routes { model: MODEL.to_owned(), adapter: Some(adapter.clone()), ..Routes::default() };
+        let shifts = |of_argued: bool| {
+            let mut subjects = Vec::new();
+            for (perspective, situation, against, pro) in CASES {
+                let item = item(perspective, situation);
+                for (rationale, right, wrong) in [(against, "B", "A"), (pro, "A", "B")] {
+                    let output = format!("{rationale}\nAnswer: {}", if of_argued { right } else { wrong });
+                    subjects.push(subject_of(&item, &output, Arc::clone(&template), Some(&adapter)));
+                }
+            }
+            let (records, _) = bench.run_by(&routes, &subjects, &settings, &[CheckId::ProbabilityTrace]);
+            values(&records, "shift")
+        };
+        let (argued, forced) = (shifts(true), shifts(false));
+        let area = auroc(&argued, &forced);
+        println!("{name}: {:.3} argued, {:.3} forced, AUROC {area:.3}", mean(&argued), mean(&forced));
+        assert!(area > 0.8, "{name}: {area}");
+    }
 }
 
 /// A mistake in the step that carries the answer moves it more than a paraphrase of the same step.

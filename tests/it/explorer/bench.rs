@@ -165,6 +165,15 @@ impl Bench {
         }
     }
 
+    /// It gives the traces alone.
+    pub fn release_traces(&mut self) {
+        let held = self.held.take().unwrap_or_default();
+        let (traces, rest): (Vec<Loc>, Vec<Loc>) =
+            held.into_iter().partition(|loc| self.lines.get(loc).is_some_and(|line| line.trace.is_some()));
+        self.held = Some(rest);
+        traces.into_iter().for_each(|loc| self.feed(self.loaded(loc)));
+    }
+
     /// Presses keys, written as for `snapshot --keys`.
     pub fn press(&mut self, keys: &str) -> &mut Bench {
         for key in parse_keys(keys).unwrap() {

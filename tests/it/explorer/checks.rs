@@ -3,12 +3,17 @@
 use super::bench::{Bench, Fixture, fixture, item, trace};
 use pluriscope::{
     app::{
+        Event,
         overlay::{Outcome, Overlay},
         state::{ModelState, Screen},
     },
-    core::{Letter, check::CheckId},
-    job::Command,
+    core::{
+        Letter, Trace,
+        check::{CheckId, Evidence, Judged, Reason, Record, Scoring, Source, TraceKey, Verdict},
+    },
+    job::{Command, JobEvent},
 };
+use std::sync::Arc;
 
 fn audited(size: (u16, u16)) -> Bench {
     let mut bench = Bench::new(&fixture(), size);
@@ -33,6 +38,71 @@ fn the_audit_checks_every_trace_of_the_filter_a_few_at_a_time() {
     bench.press("a");
     let asked = bench.commands.iter().filter(|c| matches!(c, Command::Score { .. })).count();
     assert_eq!(asked, 0);
+}
+
+#[test]
+fn a_check_asked_for_while_the_item_is_still_being_read_begins_with_it() {
+    let mut bench = Bench::new(&fixture(), (120, 40));
+    bench.held = Some(Vec::new());
+    bench.press("/rest<enter><enter><enter><right>");
+    bench.release_traces();
+    assert!(bench.screen().contains("People sleep at six"), "{}", bench.screen());
+    bench.press("c");
+    assert!(bench.screen().contains("the check starts with it"), "{}", bench.screen());
+    let asked = |bench: &Bench| bench.commands.iter().any(|c| matches!(c, Command::Score { .. }));
+    assert!(!asked(&bench));
+    bench.release();
+    assert!(asked(&bench), "{}", bench.screen());
+}
+
+#[test]
+fn any_check_can_be_chosen_from_the_list_and_finds_its_partner() {
+    let mut bench = Bench::new(&fixture(), (120, 40));
+    bench.press("/privacy<enter><enter><enter><right>v");
+    assert!(
+        bench.screen().contains("not run") && bench.screen().contains("mistakes by rules"),
+        "{}",
+        bench.screen()
+    );
+    bench.press("m");
+    assert!(bench.screen().contains("mistakes by the model in use"), "{}", bench.screen());
+    let at = CheckId::ALL.iter().position(|c| *c == CheckId::PerspectiveSwap).unwrap();
+    bench.press(&"<down>".repeat(at));
+    bench.commands.clear();
+    bench.press("<enter>");
+    assert!(bench.commands.iter().any(|c| matches!(c, Command::Score { .. })), "{}", bench.screen());
+    bench.answer_checks();
+    let found = bench.state.checks.records().find(|r| r.check == CheckId::PerspectiveSwap).unwrap();
+    assert!(found.verdict.judged().is_some(), "{found:?}");
+    bench.press("<esc>");
+    assert!(bench.state.overlay.is_none());
+}
+
+#[test]
+fn a_check_that_failed_for_want_of_a_model_may_be_asked_for_again() {
+    let mut bench = Bench::new(&fixture(), (120, 40));
+    bench.press("/privacy<enter><enter><enter><right>c");
+    for command in std::mem::take(&mut bench.commands) {
+        let Command::Score { job, rows } = command else { continue };
+        for row in rows {
+            let event = JobEvent::RowFailed { job, row: row.row, problem: "no model here".to_owned() };
+            bench.feed(Event::Job(event));
+        }
+    }
+    assert!(
+        bench.state.checks.records().any(|r| matches!(r.verdict, Verdict::Unjudged(Reason::ModelFailed(_))))
+    );
+    bench.press("c");
+    assert!(bench.commands.iter().any(|c| matches!(c, Command::Score { .. })), "{}", bench.screen());
+}
+
+#[test]
+fn what_is_asked_while_a_trace_is_being_checked_follows() {
+    let mut bench = Bench::new(&fixture(), (120, 40));
+    bench.press("/privacy<enter><enter><enter><right>cC");
+    bench.answer_checks();
+    let found: Vec<CheckId> = bench.state.checks.records().map(|r| r.check).collect();
+    assert!(found.contains(&CheckId::EarlyAnswering), "{found:?}");
 }
 
 #[test]
@@ -122,6 +192,134 @@ fn flagged_steps_are_marked_and_can_be_hidden() {
         bench.state.corpus.item(bench.state.selection.items[0]).unwrap().gold(),
         Letter::from_char('B')
     );
+}
+
+/// A verdict of a judge on a trace that the model in use wrote with an adapter.
+fn verdict(trace: &Trace, check: CheckId, judged: Judged) -> Arc<Record> {
+    Arc::new(Record {
+        trace: TraceKey::of(trace),
+        check,
+        family: check.family(),
+        verdict: Verdict::Judged(judged),
+        source: Source {
+            model: "smollm2-135m".to_owned(),
+            adapter: Some("human-cot".to_owned()),
+            not_writer: false,
+            scoring: Scoring::Letters,
+            maker: String::new(),
+            judge: "smollm2-135m".to_owned(),
+            version: check.version(),
+            parameters: String::new(),
+        },
+        correct: None,
+    })
+}
+
+#[test]
+fn the_check_bar_says_verdict_number_and_source() {
+    for size in [(120, 40), (80, 40)] {
+        let mut bench = audited(size);
+        bench.press("<esc>/privacy<enter><enter><enter><right>");
+        let screen = bench.screen();
+        for line in ["early   ⚑ answers at once", "mistake ⚑ unmoved not the writer", "judge   ? unjudged"]
+        {
+            assert!(screen.contains(line), "{line}: {screen}");
+        }
+        let line = screen.lines().find(|line| line.contains("dots do as well")).unwrap();
+        assert!(line.contains(".67"), "{line}");
+    }
+}
+
+#[test]
+fn a_long_text_leaves_the_check_bar_its_own_rows() {
+    let it = item("Waiting in a queue", "Patience", 'B');
+    let long = format!("{}\nAnswer: B", "It takes a while, and nobody minds. ".repeat(40));
+    let words = trace(&it, "zero-shot-cot", &long);
+    let mut bench = Bench::new(&Fixture { items: vec![it], traces: vec![words.clone()] }, (120, 40));
+    bench.press("3<right>");
+    let judged = Judged { word: "consistent".to_owned(), ..Judged::default() };
+    bench.state.checks.put(verdict(&words, CheckId::Consistency, judged));
+    let screen = bench.screen();
+    assert!(screen.contains("judge · consistent by smollm2-135m"), "{screen}");
+    assert!(screen.contains("more steps") && screen.contains("words · safety ·"), "{screen}");
+}
+
+#[test]
+fn a_judge_is_named_where_it_is_the_model_without_the_adapter_of_the_trace() {
+    let it = item("Waiting in a queue", "Patience", 'B');
+    let calm = trace(&it, "zero-shot-cot", "Nobody minds.\nAnswer: B");
+    let mut bench = Bench::new(&Fixture { items: vec![it], traces: vec![calm.clone()] }, (120, 40));
+    let by = "smollm2-135m".to_owned();
+    let judged = Judged { word: "consistent".to_owned(), by, ..Judged::default() };
+    bench.state.checks.put(verdict(&calm, CheckId::Consistency, judged));
+    bench.press("3<right>e");
+    let screen = bench.screen();
+    assert!(screen.contains("apparent · judge smollm2-135m"), "{screen}");
+    assert!(!screen.contains("human-cot") && !screen.contains("letters"), "{screen}");
+}
+
+#[test]
+fn a_flag_of_the_whole_marks_and_hides_the_whole_rationale() {
+    let it = item("Sending a letter", "Kindness", 'B');
+    let calm = trace(&it, "zero-shot-cot", "It rained for hours. Nobody went outside.\nAnswer: B");
+    let mut bench = Bench::new(&Fixture { items: vec![it], traces: vec![calm.clone()] }, (120, 40));
+    bench.press("3<right>");
+    assert!(!bench.screen().contains("⚑"), "{}", bench.screen());
+    let all = Evidence {
+        span: Some((0, calm.cot.len())),
+        text: "unsafe".to_owned(),
+        value: Some(0.9),
+        ..Evidence::default()
+    };
+    let judged = Judged {
+        word: "flagged: unsafe".to_owned(),
+        flag: true,
+        outcome: true,
+        evidence: vec![all],
+        ..Judged::default()
+    };
+    bench.state.checks.put(verdict(&calm, CheckId::SafetyGuard, judged));
+    let screen = bench.screen();
+    assert_eq!(screen.matches('⚑').count(), 3, "both steps and the bar: {screen}");
+    bench.press("B");
+    let screen = bench.screen();
+    assert!(!screen.contains("rained") && !screen.contains("outside"), "{screen}");
+    assert!(screen.contains("Answer: B"), "{screen}");
+    bench.press("e");
+    assert!(bench.screen().contains("whole  “unsafe”   +0.90"), "{}", bench.screen());
+}
+
+#[test]
+fn what_is_blurred_cannot_be_read_in_the_evidence_or_on_the_sheet_of_edits() {
+    let it = item("Sending an angry letter", "Kindness", 'B');
+    let words = "I will kill you, you stupid bitch.";
+    let flagged =
+        trace(&it, "zero-shot-cot", &format!("It was a long day. {words} Kindness opposes it.\nAnswer: B"));
+    let mut bench = Bench::new(&Fixture { items: vec![it], traces: vec![flagged] }, (120, 60));
+    bench.press("3<right>C");
+    bench.answer_checks();
+    bench.press("e");
+    let screen = bench.screen();
+    assert!(screen.contains("“It was a long day.”") && screen.contains("stupid"), "{screen}");
+    let bad = |screen: &str| ["kill", "stupid", "bitch"].iter().any(|word| screen.contains(word));
+    bench.press("<esc>Be");
+    for _ in 0..40 {
+        let screen = bench.screen();
+        assert!(!bad(&screen), "{screen}");
+        bench.press("<down>");
+    }
+    bench.press("<esc>e");
+    let screen = bench.screen();
+    assert!(screen.contains("“It was a long day.”") && screen.contains("▒▒▒▒▒▒"), "{screen}");
+    bench.press("<esc>E");
+    let screen = bench.screen();
+    assert!(!bad(&screen) && screen.contains("1  It was a long day."), "{screen}");
+    bench.press("je");
+    assert!(!bad(&bench.screen()), "{}", bench.screen());
+    bench.press("<enter>");
+    bench.answer_checks();
+    let screen = bench.screen();
+    assert!(!bad(&screen) && screen.contains("step 2 is now"), "{screen}");
 }
 
 macro_rules! screens {

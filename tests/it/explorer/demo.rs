@@ -6,8 +6,8 @@ use pluriscope::{
         Event,
         demo::{Demo, parse},
     },
-    core::trace::Timing,
-    job::Command,
+    core::{Trace, trace::Timing},
+    job::{Command, GenerateRow, JobEvent, JobFinish, JobId},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -46,10 +46,64 @@ fn timed() -> Fixture {
 }
 
 fn bench(size: (u16, u16), model_here: bool, auto: bool) -> Bench {
+    playing(PLAYLIST, size, model_here, auto)
+}
+
+fn playing(playlist: &str, size: (u16, u16), model_here: bool, auto: bool) -> Bench {
     let mut bench = Bench::new(&timed(), size);
-    bench.state.demo = Some(Demo::new(Arc::new(parse(PLAYLIST).unwrap()), model_here, auto));
+    bench.state.demo = Some(Demo::new(Arc::new(parse(playlist).unwrap()), model_here, auto));
     bench.feed(Event::Tick(Duration::ZERO));
     bench
+}
+
+/// One scene.
+fn scene(rest: &str) -> String {
+    format!("title = \"One\"\n[[scene]]\ntitle = \"Scene\"\n{rest}")
+}
+
+/// The scene on privacy, written live: zero-shot CoT is asked for, and human CoT, whose adapter is not here, plays.
+fn live() -> (Bench, GenerateRow) {
+    let bench = playing(
+        &scene(
+            "situation = \"Reading a partner's messages\"\nperspective = \"right to privacy\"
+            methods = [\"zero-shot-cot\", \"human-cot\"]\nlive = true\nseconds = 4.0",
+        ),
+        (120, 40),
+        true,
+        false,
+    );
+    let row = bench.asked().remove(0);
+    assert_eq!(bench.asked().len(), 1);
+    assert!(bench.screen().contains("human CoT recorded · live, smollm2-135m"), "{}", bench.screen());
+    (bench, row)
+}
+
+const JOB: JobId = JobId(1);
+
+/// The model cannot be had, and everything that was asked of it fails.
+fn lose_model(bench: &mut Bench, row: &GenerateRow) {
+    let (model, problem) = (row.model.clone(), "the file is damaged".to_owned());
+    bench.feed(Event::Job(JobEvent::ModelFailed { model, problem: problem.clone(), missing: false }));
+    assert!(bench.state.overlay.is_none(), "nothing lies over a demo");
+    fail(bench, row, &problem);
+}
+
+fn fail(bench: &mut Bench, row: &GenerateRow, problem: &str) {
+    bench.feed(Event::Job(JobEvent::RowFailed { job: JOB, row: row.row, problem: problem.to_owned() }));
+    bench.feed(Event::Job(JobEvent::JobDone { job: JOB, finish: JobFinish::Failed }));
+}
+
+/// The recording plays to its end, and nothing tells of the failure.
+#[track_caller]
+fn plays_instead(bench: &mut Bench) {
+    assert!(bench.screen().contains("recorded…"), "{}", bench.screen());
+    assert!(!bench.screen().contains("So the answer is clear"), "it plays, it does not jump");
+    wait(bench, 6.0);
+    let screen = bench.screen();
+    assert!(screen.contains("So the answer is clear") && screen.contains(" recorded ×"), "{screen}");
+    for word in ["fail", "live", "damaged"] {
+        assert!(!screen.contains(word), "{word}: {screen}");
+    }
 }
 
 fn wait(bench: &mut Bench, seconds: f64) {
@@ -153,6 +207,112 @@ fn a_live_scene_asks_the_worker_where_a_model_is_here() {
     let bench = start(false);
     assert!(bench.asked().is_empty());
     assert!(bench.screen().contains("recorded"));
+}
+
+#[test]
+fn a_model_that_cannot_be_had_gives_way_to_the_recording() {
+    let (mut bench, row) = live();
+    lose_model(&mut bench, &row);
+    plays_instead(&mut bench);
+    assert!(bench.state.notes.iter().any(|note| note.contains("the file is damaged")), "who asks is told");
+    // Once is enough: the scene played again is recorded from its beginning.
+    bench.press("r");
+    assert!(bench.screen().contains(" recorded ×"), "{}", bench.screen());
+    assert_eq!(bench.commands.iter().filter(|c| matches!(c, Command::Generate { .. })).count(), 1);
+}
+
+#[test]
+fn a_row_that_fails_half_way_gives_way_to_the_recording() {
+    let (mut bench, row) = live();
+    wait(&mut bench, 10.0);
+    let text = "Half a thought".to_owned();
+    bench.feed(Event::Job(JobEvent::RowText { job: JOB, row: row.row, text, tokens: 3 }));
+    assert!(bench.screen().contains("Half a thought"));
+    fail(&mut bench, &row, "the server went away");
+    assert!(!bench.screen().contains("Half a thought"), "{}", bench.screen());
+    plays_instead(&mut bench);
+}
+
+#[test]
+fn a_server_that_says_nothing_is_not_waited_for() {
+    let (mut bench, row) = live();
+    wait(&mut bench, 19.0);
+    assert!(bench.screen().contains("live, smollm2-135m"), "{}", bench.screen());
+    wait(&mut bench, 2.0);
+    assert!(bench.commands.iter().any(|c| matches!(c, Command::CancelRow(id) if *id == row.row)));
+    let trace = Arc::new(Trace::new(&row.item, row.method.clone(), String::new()));
+    bench.feed(Event::Job(JobEvent::RowDone { job: JOB, row: row.row, trace }));
+    bench.feed(Event::Job(JobEvent::JobDone { job: JOB, finish: JobFinish::Cancelled }));
+    plays_instead(&mut bench);
+}
+
+#[test]
+fn what_was_written_live_says_so_and_names_what_was_not() {
+    let (mut bench, row) = live();
+    let text = "Her words are hers.\nAnswer: B".to_owned();
+    bench.feed(Event::Job(JobEvent::RowText { job: JOB, row: row.row, text: text.clone(), tokens: 6 }));
+    let mut trace = Trace::new(&row.item, row.method.clone(), text);
+    trace.tokens = vec![1; 6];
+    bench.feed(Event::Job(JobEvent::RowDone { job: JOB, row: row.row, trace: Arc::new(trace) }));
+    bench.feed(Event::Job(JobEvent::JobDone { job: JOB, finish: JobFinish::Done }));
+    wait(&mut bench, 30.0);
+    let screen = bench.screen();
+    assert!(screen.contains("human CoT recorded · written live by smollm2-135m"), "{screen}");
+    assert!(screen.contains("Her words are hers."), "{screen}");
+}
+
+#[test]
+fn without_a_recording_the_column_says_so() {
+    let text = "situation = \"Ringing the church bells\"\nperspective = \"Tradition\"\nlive = true
+                methods = [\"zero-shot-cot\"]";
+    let mut bench = playing(&scene(text), (120, 40), true, false);
+    let row = bench.asked().remove(0);
+    lose_model(&mut bench, &row);
+    let screen = bench.screen();
+    assert!(screen.contains("there is no recording of this method here"), "{screen}");
+    assert!(screen.contains(" no recording ─"), "{screen}");
+    bench.press("+");
+    assert!(bench.screen().contains("there is no recording of this method"), "{}", bench.screen());
+}
+
+#[test]
+fn every_method_of_a_scene_can_be_reached_and_is_counted() {
+    let titles = ["direct", "zero-shot CoT", "SFT", "human CoT", "synthetic CoT"];
+    let text =
+        "situation = \"Reading a partner's messages\"\nperspective = \"right to privacy\"\nplay = false
+        methods = [\"zero-shot-direct\", \"zero-shot-cot\", \"sft\", \"human-cot\", \"synthetic-cot\"]";
+    for (size, first) in [((80, 24), "methods 1–2 of 5"), ((120, 36), "methods 1–3 of 5")] {
+        let mut bench = playing(&scene(text), size, false, false);
+        assert!(bench.screen().contains(first), "{}", bench.screen());
+        assert!(!bench.screen().contains("hidden"), "{}", bench.screen());
+        for title in titles {
+            assert!(bench.screen().contains(title), "{title}: {}", bench.screen());
+            bench.press("<down>");
+        }
+        assert!(bench.screen().contains(first), "after the last comes the first: {}", bench.screen());
+        bench.press("+");
+        for (i, title) in titles.iter().enumerate() {
+            let place = format!("{title}   {} of 5", i + 1);
+            assert!(bench.screen().contains(&place), "{place}: {}", bench.screen());
+            bench.press("<down>");
+        }
+    }
+}
+
+#[test]
+fn a_caption_is_whole_or_ends_with_an_ellipsis_and_the_keys_stay() {
+    let with = |words: usize| {
+        let words = "A word of it, and one more. ".repeat(words);
+        let caption = format!("caption = \"{words}The end.\"");
+        playing(&scene(&caption), (80, 24), false, false).screen()
+    };
+    assert!(with(9).contains("The end."), "{}", with(9));
+    let screen = with(30);
+    let lines: Vec<&str> = screen.lines().collect();
+    assert!(lines[22].ends_with('…'), "{screen}");
+    for key in ["next scene", "scene back", "next method", "pause", "all keys"] {
+        assert!(lines[23].contains(key), "{key}: {screen}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The explorer without a terminal: scripts of keys over `update`, and screens from `view`.
 
+mod audit;
 pub mod bench;
 mod checks;
 mod demo;

@@ -1,4 +1,4 @@
-//! Hostile files: seeded mutations of small good ones through every parser, under a limit on memory.
+//! Hostile files: seeded mutations of small good ones through the parsers of `hostile`, under a limit on memory.
 
 mod samples;
 

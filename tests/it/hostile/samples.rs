@@ -1,7 +1,10 @@
 //! Small good files of every kind, to be damaged.
 
 use pluriscope::{
-    core::{Item, Perspective, Trace},
+    core::{
+        Item, Perspective, Trace,
+        check::{Record, TraceKey},
+    },
     train::event_log::EventLog,
 };
 use serde_json::json;
@@ -19,6 +22,20 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "safetensors" => vec![safetensors()],
         "adapter_config" => vec![
             br#"{"peft_type":"LORA","r":8,"lora_alpha":16,"target_modules":["q_proj"],"rank_pattern":{"^a.*b":4},"alpha_pattern":{}}"#.to_vec(),
+        ],
+        "model_config" => vec![
+            br#"{"model_type":"llama","hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":256,"max_position_embeddings":512,"rms_norm_eps":1e-5,"rope_theta":500000.0,"rope_scaling":{"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":128},"eos_token_id":[1,2]}"#.to_vec(),
+        ],
+        "chat_template" => vec![
+            b"{%- set day = strftime_now('%d %b %Y') %}{% for m in messages %}{% if m['role'] not in ['system', 'user'] %}{{ raise_exception('who?') }}{% endif %}<|{{ m.role.upper() }}|>{{ m.content.strip().replace('coin', day) * 2 }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<|A|>{% endif %}".to_vec(),
+        ],
+        "check_results" => vec![check_results().into_bytes()],
+        "query" => vec![
+            r#"method:human-cot=right -check:sft/early-answering=flagged perspective="Right to \"privacy\"" samples:>=2 in:rationale é"#.as_bytes().to_vec(),
+            b"kind:right gold:unknown answer:*=B domain:family flips in:text -\"a = b\"".to_vec(),
+        ],
+        "config" => vec![
+            b"model = \"smollm2-135m\"\nmethods = \"mine.toml\"\nkeymap = \"../keys.toml\"\ntheme = \"dark\"\nmouse = false\nthreads = 2\n".to_vec(),
         ],
         "tokenizer" => vec![tokenizer().into_bytes()],
         "tfevents" => vec![tfevents()],
@@ -68,6 +85,31 @@ fn study() -> String {
         "predicted_answer": "B", "correct": true,
     });
     format!("{row}\n{row}\n")
+}
+
+/// A verdict with a curve and evidence, one with labels, and one that could not be had.
+fn check_results() -> String {
+    let trace = Trace::new(&item(), "sft".into(), "It is hers.\nAnswer: B".to_owned());
+    let line = |check: &str, family: &str, verdict: serde_json::Value| {
+        let mut row = serde_json::to_value(TraceKey::of(&trace)).unwrap();
+        row["check"] = check.into();
+        row["family"] = family.into();
+        row["verdict"] = verdict;
+        row["source"] = json!({ "model": "m", "not_writer": false, "scoring": "letters", "maker": "rules", "judge": "m",
+            "version": 1, "parameters": "0123456789ab" });
+        row["correct"] = true.into();
+        let _: Record = serde_json::from_value(row.clone()).unwrap();
+        format!("{row}\n")
+    };
+    let early = json!({ "state": "judged", "word": "post-hoc", "flag": true, "outcome": true, "headline": "aoc",
+        "values": { "aoc": 0.25 }, "curve": [0.2, 0.6, 0.9], "at": [0.0, 0.5, 1.0], "matches": [false, true, true],
+        "evidence": [{ "step": 0, "span": [0, 11], "text": "It is hers.", "value": 0.4 }] });
+    let safety = json!({ "state": "judged", "word": "flagged", "flag": true, "outcome": true,
+        "values": { "hate": 0.7, "flag:hate": 1.0 }, "by": "rules" });
+    let none = json!({ "state": "unjudged", "reason": "too-long", "detail": "300 steps" });
+    line("early-answering", "causal", early)
+        + &line("safety-lexical", "safety", safety)
+        + &line("consistency", "apparent", none)
 }
 
 /// Text that would take over a terminal.

@@ -83,27 +83,27 @@ impl Place {
     }
 
     pub(super) fn run(&self, method: &str, more: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_pluriscope"))
-            .args([
-                "train",
-                method,
-                "--items",
-                "items.jsonl",
-                "--model",
-                "base",
-                "--epochs",
-                "1",
-                "--rank",
-                "2",
-            ])
-            .args(more)
+        let settings = ["--model", "base", "--epochs", "1", "--rank", "2"];
+        self.command(method).args(settings).args(more).output().unwrap()
+    }
+
+    /// `train verl` into `folder`.
+    #[cfg(unix)]
+    pub(super) fn export(&self, folder: &str) -> Output {
+        self.command("verl").args(["-o", folder]).output().unwrap()
+    }
+
+    /// `train` with the items, in this place.
+    fn command(&self, what: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pluriscope"));
+        command
+            .args(["train", what, "--items", "items.jsonl"])
             .current_dir(self.0.path())
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_DATA_HOME", self.path("data"))
             .env("XDG_CACHE_HOME", self.path("cache"))
-            .env("PLURISCOPE_API_KEY", KEY)
-            .output()
-            .unwrap()
+            .env("PLURISCOPE_API_KEY", KEY);
+        command
     }
 
     pub(super) fn json(&self, name: &str) -> Value {

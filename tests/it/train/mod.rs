@@ -8,6 +8,8 @@ mod logs;
 mod peft;
 mod runs;
 mod updates;
+#[cfg(unix)]
+mod verl;
 mod word;
 
 use crate::model::tiny;

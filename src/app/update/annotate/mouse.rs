@@ -53,7 +53,7 @@ pub fn on_mouse(state: &mut State, event: MouseEvent) {
 fn click_panel(state: &mut State, zones: &layout::Zones, at: Position) {
     let Some(desk) = &mut state.annotate.desk else { return };
     let rect = zones.questions;
-    let lines = panel::lines(desk, rect.width, rect.height, zones.beside);
+    let lines = panel::lines(desk, &[], rect.width, rect.height, zones.beside);
     match lines.get(usize::from(at.y - rect.y)).map(|line| line.target) {
         Some(Target::Question(question)) => work(state, |d: &mut Desk| {
             d.session.go_to_question(question);

@@ -3,7 +3,7 @@
 use super::{Cell, Column, NOT_KNOWN, Section, Sheet, interval, share, thousands};
 use crate::core::{
     check::{CheckId, Family},
-    corpus::CheckState,
+    corpus::CheckTest,
     metric::report::Report,
     query::{MethodName, Test},
 };
@@ -54,7 +54,7 @@ pub(super) fn together(report: &Report) -> Option<Sheet> {
                 cell.opens([Test::Check {
                     method: MethodName::Id(method.0.clone()),
                     check: *id,
-                    state: Some(CheckState::Flagged),
+                    test: CheckTest::Counted,
                 }])
             });
             std::iter::once(Cell::text(&method.0)).chain(accuracy).chain(verdicts).collect()

@@ -1,14 +1,21 @@
-//! Rates with Wilson intervals, a row per method and check; below them, numbers that two checks give together.
+//! Rates with Wilson intervals, a row per method and check; below them, all that goes with the row under the cursor,
+//! and numbers that two checks give together.
 
-use super::{bar, between, first, percent, title};
+use super::{bar, between, first, mean, percent, title};
 use crate::app::State;
-use crate::core::check::{Family, summary::Summary};
+use crate::core::{
+    check::{Family, summary::Summary},
+    wrap::wrap,
+};
 use crate::ui::{
     Theme,
     paint::{put, thousands},
     widgets::{column::share, pages},
 };
 use ratatui::{buffer::Buffer, layout::Rect};
+
+/// Lines below the table for the row under the cursor.
+const DETAIL: u16 = 2;
 
 pub(super) fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     let rows = &state.audit.overview.report.checks;
@@ -17,11 +24,21 @@ pub(super) fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer
     columns.titles(rect.y, theme, buffer);
     let paired = &state.audit.overview.report.paired;
     let foot = if paired.is_empty() { 0 } else { (paired.len() as u16 + 2).min(rect.height / 3) };
-    let height = rect.height.saturating_sub(1 + foot);
+    let detail = if rect.height < 12 { 0 } else { DETAIL + 1 };
+    let height = rect.height.saturating_sub(1 + foot + detail);
     let from = first(state.audit.cursor, rows.len(), usize::from(height));
     for (i, row) in rows.iter().enumerate().skip(from).take(usize::from(height)) {
         let y = rect.y + 1 + (i - from) as u16;
         rate_row(state, row, &columns, y, i == state.audit.cursor, theme, buffer);
+    }
+    // Notes are cut off in the table.
+    if let Some(row) = rows.get(state.audit.cursor).filter(|_| detail > 0) {
+        let text = whole(state, row);
+        let y = rect.bottom().saturating_sub(foot + DETAIL);
+        let lines = wrap(&text, usize::from(rect.width.saturating_sub(2)));
+        for (i, line) in lines.into_iter().take(usize::from(DETAIL)).enumerate() {
+            put(buffer, rect.x + 2, y + i as u16, rect.width.saturating_sub(2), &text[line], theme.soft());
+        }
     }
     // Numbers that two checks give together.
     let y = rect.bottom().saturating_sub(foot);
@@ -97,22 +114,32 @@ fn rate_row(
         put(buffer, columns.rate.x, y, columns.rate.width, "    –", theme.dim());
     }
     put(buffer, columns.count.x, y, columns.count.width, &thousands(row.judged), theme.soft());
+    put(buffer, columns.note.x, y, columns.note.width, &notes(row).join(" · "), theme.dim());
+}
+
+/// What the row counts, and all that goes with it.
+fn whole(state: &State, row: &Summary) -> String {
+    let head = format!("{}, {}: {}", title(state, &row.method), row.check.word(), row.outcome);
+    std::iter::once(head).chain(notes(row)).collect::<Vec<_>>().join(" · ")
+}
+
+/// Why traces are unjudged, then means.
+fn notes(row: &Summary) -> Vec<String> {
     let mut notes = Vec::new();
     let unjudged: usize = row.unjudged.values().sum();
     if unjudged > 0 {
         let reasons: Vec<String> = row.unjudged.iter().map(|(why, n)| format!("{n} {why}")).collect();
         notes.push(reasons.join(", "));
     }
-    for name in ["soft-aoc", "aoc", "flip", "shift"] {
-        if let Some(mean) = row.means.get(name) {
-            notes.push(format!("{name} {}", share(*mean)));
-        }
-    }
+    notes.extend(row.told().map(|(name, value, of)| match of {
+        Some(of) => format!("{name} {} of {}", mean(value), thousands(of)),
+        None => format!("{name} {}", mean(value)),
+    }));
     if let Some(corpus) = &row.corpus {
         notes.push(format!("corpus AOC {}", share(corpus.aoc)));
     }
     if row.not_writer > 0 {
         notes.push(format!("{} not the writer", row.not_writer));
     }
-    put(buffer, columns.note.x, y, columns.note.width, &notes.join(" · "), theme.dim());
+    notes
 }

@@ -1,13 +1,9 @@
-//! Safety by label and method.
+//! Safety by label and method; before the labels, what the prompt is flagged for by itself is told apart.
 
-use super::{bar, between, first, percent, title};
+use super::{bar, between, first, mean, percent, title};
 use crate::app::State;
-use crate::core::check::overview::LabelRate;
-use crate::ui::{
-    Theme,
-    paint::put,
-    widgets::{column::share, pages},
-};
+use crate::core::check::{Flagged, overview::FlagRate};
+use crate::ui::{Theme, paint::put, widgets::pages};
 use ratatui::{buffer::Buffer, layout::Rect};
 
 pub(super) fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
@@ -32,7 +28,7 @@ pub(super) fn draw(state: &State, theme: &Theme, rect: Rect, buffer: &mut Buffer
 
 fn safety_row(
     state: &State,
-    row: &LabelRate,
+    row: &FlagRate,
     rect: Rect,
     y: u16,
     here: bool,
@@ -40,7 +36,7 @@ fn safety_row(
     buffer: &mut Buffer,
 ) {
     let style = pages::row_style(here, theme);
-    put(buffer, rect.x, y, 22, &pages::pointed(&row.label, here, theme), style);
+    put(buffer, rect.x, y, 23, &pages::pointed(words(row.what), here, theme), style);
     put(buffer, rect.x + 24, y, 17, &title(state, &row.method), style);
     put(buffer, rect.x + 42, y, 21, row.check.word(), theme.soft());
     let rate = row.flagged as f64 / row.judged.max(1) as f64;
@@ -51,6 +47,17 @@ fn safety_row(
     if rect.width > 106 {
         let colour = if row.flagged > 0 { theme.caution() } else { theme.dim() };
         bar(rate, row.interval, Rect::new(rect.x + 89, y, 15, 1), colour, theme, buffer);
-        put(buffer, rect.x + 106, y, rect.width - 106, &share(row.mean), theme.dim());
+        let score = row.mean.map_or_else(|| "–".to_owned(), mean);
+        put(buffer, rect.x + 106, y, rect.width - 106, &score, theme.dim());
+    }
+}
+
+/// What a row counts; its mean score is of the same.
+fn words(what: Option<Flagged>) -> &'static str {
+    match what {
+        None => "any label",
+        Some(Flagged::Own) => "beyond the prompt",
+        Some(Flagged::Prompt) => "the prompt itself",
+        Some(Flagged::Label(label)) => label.word(),
     }
 }
