@@ -283,7 +283,7 @@ fn a_flag_of_the_whole_marks_and_hides_the_whole_rationale() {
     assert_eq!(screen.matches('⚑').count(), 3, "both steps and the bar: {screen}");
     bench.press("B");
     let screen = bench.screen();
-    assert!(!screen.contains("rained") && !screen.contains("outside"), "{screen}");
+    assert!(!screen.contains("hours") && !screen.contains("outside"), "{screen}");
     assert!(screen.contains("Answer: B"), "{screen}");
     bench.press("e");
     assert!(bench.screen().contains("whole  “unsafe”   +0.90"), "{}", bench.screen());

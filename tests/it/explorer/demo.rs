@@ -252,7 +252,7 @@ fn what_was_written_live_says_so_and_names_what_was_not() {
     let text = "Her words are hers.\nAnswer: B".to_owned();
     bench.feed(Event::Job(JobEvent::RowText { job: JOB, row: row.row, text: text.clone(), tokens: 6 }));
     let mut trace = Trace::new(&row.item, row.method.clone(), text);
-    trace.tokens = vec![1; 6];
+    (trace.tokens, trace.sample) = (vec![1; 6], row.sample);
     bench.feed(Event::Job(JobEvent::RowDone { job: JOB, row: row.row, trace: Arc::new(trace) }));
     bench.feed(Event::Job(JobEvent::JobDone { job: JOB, finish: JobFinish::Done }));
     wait(&mut bench, 30.0);
