@@ -69,6 +69,14 @@ impl Checks {
         self.runs.iter().any(|run| TraceKey::of(&run.subject().trace) == key)
     }
 
+    /// Whether a trace is being checked for this.
+    pub fn at(&self, trace: &Trace, check: CheckId) -> bool {
+        let key = TraceKey::of(trace);
+        self.runs
+            .iter()
+            .any(|run| TraceKey::of(&run.subject().trace) == key && run.open().any(|c| c == check))
+    }
+
     /// Every verdict, in no particular order.
     pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.verdicts.values().flat_map(BTreeMap::values)

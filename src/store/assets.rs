@@ -163,20 +163,22 @@ impl Assets {
 }
 
 /// The adapters of `method` for `model`: the folder that it names, else one of its name (or the method's id) in
-/// `adapters`, first those trained for this very model, else a shipped one for this model; for surveys the one of
-/// this name and `-survey`. A folder counts if it has an `adapter_config.json`.
+/// `adapters`, first those trained for this very model, else a shipped one for this model; for surveys the folder
+/// NAME-survey beside that one. A folder counts if it has an `adapter_config.json`.
 pub fn find_adapters(method: &Method, model: &str, adapters: &Path) -> Adapters {
     let name = match (&method.adapter, method.trained) {
         (Some(name), _) => name,
         (None, true) => &method.id.0,
         (None, false) => return Adapters::default(),
     };
-    // A server's adapters are names, and what is not asked for cannot be found missing.
-    let survey = (!model.starts_with("openai:")).then(|| format!("{name}-survey"));
-    Adapters {
-        general: named_adapter(name, model, adapters),
-        survey: survey.and_then(|name| named_adapter(&name, model, adapters)),
-    }
+    let general = named_adapter(name, model, adapters);
+    // Beside it: a user's own adapter does not give way to one that is shipped.
+    let survey = general.as_ref().filter(|_| !model.starts_with("openai:")).and_then(|found| {
+        let name = format!("{}-survey", found.name);
+        let path = found.path.with_file_name(&name);
+        path.join("adapter_config.json").is_file().then_some(AdapterRef { name, path })
+    });
+    Adapters { general, survey }
 }
 
 /// The adapter of this name for `model`: a folder itself, one in the adapters folder, or one that is shipped.
@@ -284,6 +286,13 @@ mod tests {
         let found = find_adapters(chosen[1], "smollm2-135m", Path::new("nowhere"));
         assert_eq!(found.of(Kind::Duty), Some(&mine));
         assert_eq!(found.of(Kind::Demographic).unwrap().name, "mine-survey");
+        // One of that name elsewhere, as a shipped one is, does not take the place of the user's own.
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::rename(folder.path().join("mine-survey"), elsewhere.path().join("mine-survey")).unwrap();
+        assert_eq!(
+            find_adapters(chosen[1], "smollm2-135m", elsewhere.path()).of(Kind::Demographic),
+            Some(&mine)
+        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::core::{
         Item, Perspective, Trace,
-        check::{CheckId, Family, Reason, Scoring, Source, TraceKey, Verdict},
+        check::{CheckId, Family, Reason, Source, TraceKey, Verdict},
     };
 
     fn record(text: &str, parameters: &str) -> Record {
@@ -107,16 +107,7 @@ mod tests {
             check: CheckId::EarlyAnswering,
             family: Family::Causal,
             verdict: Verdict::Unjudged(Reason::NoAnswer),
-            source: Source {
-                model: "m".into(),
-                adapter: None,
-                not_writer: false,
-                scoring: Scoring::Words,
-                maker: String::new(),
-                judge: String::new(),
-                version: 1,
-                parameters: parameters.to_owned(),
-            },
+            source: Source { model: "m".into(), parameters: parameters.to_owned(), ..Source::default() },
             correct: Some(true),
         }
     }

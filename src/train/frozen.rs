@@ -96,12 +96,12 @@ pub struct Frozen {
 impl Frozen {
     /// Reads a `.gguf` file (weights are dequantised) or a folder of safetensors.
     pub fn load(path: &Path) -> Result<Frozen, TrainError> {
-        let config = Frozen::config(path)?;
         if path.is_dir() {
-            Frozen::read(&mut SafetensorsFolder::open(path)?, config)
-        } else {
-            Frozen::read(&mut Gguf::open(path)?, config)
+            return Frozen::read(&mut SafetensorsFolder::open(path)?, Frozen::config(path)?);
         }
+        let mut gguf = Gguf::open(path)?;
+        let config = gguf.config().clone();
+        Frozen::read(&mut gguf, config)
     }
 
     /// The dimensions of a model file or folder, without its weights.

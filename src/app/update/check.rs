@@ -20,19 +20,24 @@ use std::sync::Arc;
 
 /// Runs the default check on the focused column.
 pub fn focused(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some(ix) = state.explorer.items.current() else { return state.say("no trace to check") };
-    let trace = trace_of(&cell(state, ix, state.explorer.compare.focus));
-    match trace {
-        Some(trace) => {
-            if state.checks.verdict(&trace, CheckId::ProbabilityTrace).is_some_and(|r| !failed(r)) {
-                let key = state.setup.keymap.hint(state.context(), Action::Evidence);
-                let key = key.map_or_else(|| "the palette".to_owned(), |key| key.to_string());
-                state.say(format!("checked already; {key} shows the evidence"));
-            }
-            start(state, &trace, &QUICK, effects);
-        }
-        None => state.say("this column has no finished trace to check"),
+    if let Some(trace) = on_focused(state, &QUICK, effects)
+        && state.checks.verdict(&trace, CheckId::ProbabilityTrace).is_some_and(|r| !failed(r))
+    {
+        let key = state.setup.keymap.hint(state.context(), Action::Evidence);
+        let key = key.map_or_else(|| "the palette".to_owned(), |key| key.to_string());
+        state.say(format!("checked already; {key} shows the evidence"));
     }
+}
+
+/// Begins checks of the focused column's trace, and returns it; says so where there is none.
+fn on_focused(state: &mut State, checks: &[CheckId], effects: &mut Vec<Effect>) -> Option<Arc<Trace>> {
+    let item = state.explorer.items.current();
+    let Some(trace) = item.and_then(|ix| trace_of(&cell(state, ix, state.explorer.compare.focus))) else {
+        state.say("this column has no finished trace to check");
+        return None;
+    };
+    start(state, &trace, checks, effects);
+    Some(trace)
 }
 
 /// Runs the full set on every column of the item.
@@ -47,12 +52,9 @@ pub fn chosen(state: &mut State, check: CheckId, every: bool, effects: &mut Vec<
             .say("a guard model is named on the command line: check --checks safety-guard --judge MODEL");
     }
     if every {
-        return on_every(state, &[check], effects);
-    }
-    let Some(ix) = state.explorer.items.current() else { return state.say("no trace to check") };
-    match trace_of(&cell(state, ix, state.explorer.compare.focus)) {
-        Some(trace) => start(state, &trace, &[check], effects),
-        None => state.say("this column has no finished trace to check"),
+        on_every(state, &[check], effects);
+    } else {
+        on_focused(state, &[check], effects);
     }
 }
 
@@ -69,8 +71,7 @@ fn on_every(state: &mut State, checks: &[CheckId], effects: &mut Vec<Effect>) {
     }
 }
 
-/// The finished trace of a cell.
-pub fn trace_of(cell: &Cell<'_>) -> Option<Arc<Trace>> {
+fn trace_of(cell: &Cell<'_>) -> Option<Arc<Trace>> {
     match cell {
         Cell::Trace { entry, .. } => entry.trace.clone(),
         _ => None,

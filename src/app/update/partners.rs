@@ -3,44 +3,43 @@
 use crate::{
     app::{state::State, texts::Lookup},
     core::{
-        Loc,
+        Corpus, Loc,
         check::{Partner, Subject, partner},
-        corpus::ItemIx,
+        corpus::{ItemIx, MethodIx, TraceIx},
     },
 };
 
-/// How many other items are looked at.
+/// How many other items may serve, and how many are looked through for them: a key press waits for neither.
 const NEIGHBOURS: usize = 8;
+const LOOKED_AT: usize = 2_000;
 
-/// The partner of `subject`, or in `missing` what must be read before it can be told.
+/// The partner of `subject`, or in `missing` what must be read before it can be told. Of each item one trace is
+/// looked at: the same repetition, else the first.
 pub fn find(
     state: &State,
     subject: &Subject,
     want: partner::Want,
     missing: &mut Vec<Loc>,
 ) -> Option<Partner> {
-    let method = state.corpus.method_ix(&subject.trace.method.0)?;
+    let corpus = &state.corpus;
+    let own = corpus.find(subject.item.id)?;
+    let method = corpus.method_ix(&subject.trace.method.0)?;
     let mut pool = Vec::new();
-    for ix in others(state, subject, want) {
-        let Some(item) = state.corpus.item(ix).filter(|e| e.known()) else { continue };
-        for trace in state.corpus.samples(ix, method).filter_map(|t| state.corpus.trace(t)) {
-            match (state.texts.get(item.loc), state.texts.get(trace.loc)) {
-                (Lookup::Ready(item), Lookup::Ready(trace)) => {
-                    pool.extend(
-                        item.item
-                            .clone()
-                            .zip(trace.trace.clone())
-                            .map(|(item, trace)| Partner { item, trace }),
-                    );
-                }
-                (Lookup::Failed(_), _) | (_, Lookup::Failed(_)) => {}
-                (a, b) => {
-                    let unread = [(a, item.loc), (b, trace.loc)];
-                    missing.extend(
-                        unread.into_iter().filter(|(l, _)| matches!(l, Lookup::Pending)).map(|(_, loc)| loc),
-                    );
-                }
-            }
+    for ix in others(corpus, own, method, want) {
+        let same = |t: &TraceIx| corpus.trace(*t).is_some_and(|t| t.sample() == subject.trace.sample);
+        let trace = corpus.samples(ix, method).find(same).or_else(|| corpus.first(ix, method));
+        let (Some(item), Some(trace)) =
+            (corpus.item(ix).filter(|e| e.known()), trace.and_then(|t| corpus.trace(t)))
+        else {
+            continue;
+        };
+        let read = [item.loc, trace.loc].map(|loc| (loc, state.texts.get(loc)));
+        if let [(_, Lookup::Ready(item)), (_, Lookup::Ready(trace))] = read {
+            let both = item.item.clone().zip(trace.trace.clone());
+            pool.extend(both.map(|(item, trace)| Partner { item, trace }));
+        } else if !read.iter().any(|(_, text)| matches!(text, Lookup::Failed(_))) {
+            let unread = read.iter().filter(|(_, text)| matches!(text, Lookup::Pending));
+            missing.extend(unread.map(|(loc, _)| *loc));
         }
     }
     partner::find(want, subject, &pool)
@@ -48,23 +47,21 @@ pub fn find(
 
 /// Items whose traces may serve: the same situation under other perspectives, or the next items of the data set
 /// that the method has answered.
-fn others(state: &State, subject: &Subject, want: partner::Want) -> Vec<ItemIx> {
-    let corpus = &state.corpus;
-    let Some(own) = corpus.find(subject.item.id) else { return Vec::new() };
+fn others(corpus: &Corpus, own: ItemIx, method: MethodIx, want: partner::Want) -> Vec<ItemIx> {
     let text = corpus.item(own).and_then(|i| i.text());
+    let answered = |ix: &ItemIx| *ix != own && corpus.first(*ix, method).is_some();
     match want {
         partner::Want::OtherPerspective => {
             let same = text.map(|text| corpus.items_of_text(text)).unwrap_or_default();
-            same.iter().copied().filter(|ix| *ix != own).collect()
+            same.iter().copied().filter(answered).take(LOOKED_AT).collect()
         }
         partner::Want::OtherItem => {
-            let Some(method) = corpus.method_ix(&subject.trace.method.0) else { return Vec::new() };
-            let after = corpus.items().skip_while(|ix| *ix != own);
-            let around = after.chain(corpus.items().take_while(|ix| *ix != own));
+            let around = corpus.items().skip(own.0 as usize).chain(corpus.items().take(own.0 as usize));
             around
+                .take(LOOKED_AT)
+                .filter(answered)
                 .filter(|ix| corpus.item(*ix).and_then(|i| i.text()) != text)
                 .filter(|ix| corpus.dataset(*ix) == corpus.dataset(own))
-                .filter(|ix| corpus.first(*ix, method).is_some())
                 .take(NEIGHBOURS)
                 .collect()
         }

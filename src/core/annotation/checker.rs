@@ -148,7 +148,7 @@ mod tests {
     use super::{super::tests::rated, *};
     use crate::core::{
         annotation::{DEFAULT_RUBRIC, Value},
-        check::{Family, Judged, Scoring, Source, Verdict},
+        check::{Family, Judged, Source, Verdict},
     };
 
     fn record(label: &Rated, flag: bool) -> Record {
@@ -157,16 +157,7 @@ mod tests {
             check: CheckId::Consistency,
             family: Family::Apparent,
             verdict: Verdict::Judged(Judged { flag, ..Judged::default() }),
-            source: Source {
-                model: "m".to_owned(),
-                adapter: None,
-                not_writer: false,
-                scoring: Scoring::Letters,
-                maker: String::new(),
-                judge: String::new(),
-                version: 1,
-                parameters: String::new(),
-            },
+            source: Source::default(),
             correct: None,
         }
     }

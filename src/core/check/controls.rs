@@ -17,7 +17,8 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Vec<Query>, Reason> {
     let masked = leaks::masked(case.rationale()?, item);
     let mut queries = vec![consistency::question(item, None), consistency::question(item, Some(&masked))];
     if let Some(partner) = &case.subject.partner {
-        queries.push(consistency::question(item, Some(subject::rationale_of(&partner.trace)?)));
+        queries
+            .push(consistency::question(item, Some(subject::rationale_of(&partner.item, &partner.trace)?)));
     }
     Ok(queries)
 }

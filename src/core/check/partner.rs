@@ -1,6 +1,6 @@
 //! Which other trace serves a check that needs one: the same choice for the same traces, whatever their order.
 
-use super::{Partner, Subject};
+use super::{Partner, Subject, subject::rationale_of};
 use crate::core::{Item, Trace};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,7 +25,7 @@ fn serves(want: Want, item: &Item, trace: &Trace, other: &Partner) -> bool {
         && trace.method == other.trace.method
         && trace.model == other.trace.model
         && other.trace.predicted_answer.is_some()
-        && other.trace.cot.chars().any(char::is_alphanumeric)
+        && rationale_of(&other.item, &other.trace).is_ok()
         && same_options()
 }
 

@@ -22,7 +22,7 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Vec<Query>, Reason> {
     if partner.item.options.len() != case.item().options.len() {
         return Err(Reason::NoPartner("the other item has other options".into()));
     }
-    let texts = [case.rationale()?, subject::rationale_of(&partner.trace)?];
+    let texts = [case.rationale()?, subject::rationale_of(&partner.item, &partner.trace)?];
     let prompt = case.subject.template.render(&partner.item).map_err(|e| Reason::Undefined(e.to_string()))?;
     let other = Query {
         who: Who::Writer,

@@ -123,7 +123,7 @@ impl Case<'_> {
 
     /// The rationale, which must have words.
     pub fn rationale(&self) -> Result<&str, Reason> {
-        rationale_of(&self.subject.trace)
+        rationale_of(self.item(), &self.subject.trace)
     }
 
     /// Byte ranges of the rationale's steps: at least one.
@@ -187,9 +187,11 @@ impl Case<'_> {
     }
 }
 
-/// The rationale of a trace, where it has words and is not too long.
-pub(crate) fn rationale_of(trace: &Trace) -> Result<&str, Reason> {
-    if !trace.cot.chars().any(char::is_alphanumeric) {
+/// The rationale of a trace of `item`, where it has words of its own and is not too long. The name of an option alone
+/// is an answer and no reason: methods that are trained on answers write it before the letter.
+pub(crate) fn rationale_of<'t>(item: &Item, trace: &'t Trace) -> Result<&'t str, Reason> {
+    let words = trace.cot.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    if words.is_empty() || item.options.iter().any(|option| option.text.to_lowercase() == words) {
         return Err(Reason::NoRationale);
     }
     if trace.cot.len() > MAX_BYTES {

@@ -198,8 +198,8 @@ fn text_head(cot: &str, answer: Option<Letter>) -> [u8; 6] {
     head([cot, answer.map_or("", |answer| answer.as_char().encode_utf8(&mut letter))])
 }
 
-/// Where a verdict comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where a verdict comes from; by default from nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// The model that was asked.
     pub model: String,

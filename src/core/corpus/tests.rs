@@ -1,7 +1,7 @@
 //! Behaviours of the corpus index.
 
 use super::*;
-use crate::core::check::{CheckId, Flagged, Judged, Record, Scoring, Source, TraceKey, Verdict};
+use crate::core::check::{CheckId, Flagged, Judged, Record, Source, TraceKey, Verdict};
 use proptest::prelude::*;
 
 fn item(situation: &str, perspective: &str, gold: Option<Letter>) -> Item {
@@ -117,16 +117,7 @@ fn record(trace: &Trace, check: CheckId, judged: Judged) -> Record {
         check,
         family: check.family(),
         verdict: Verdict::Judged(judged),
-        source: Source {
-            model: "m".to_owned(),
-            adapter: None,
-            not_writer: false,
-            scoring: Scoring::Words,
-            maker: String::new(),
-            judge: String::new(),
-            version: 1,
-            parameters: String::new(),
-        },
+        source: Source::default(),
         correct: None,
     }
 }

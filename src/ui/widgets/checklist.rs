@@ -14,6 +14,7 @@ use crate::{
     },
 };
 use ratatui::{buffer::Buffer, layout::Rect, style::Modifier};
+use std::sync::Arc;
 
 pub fn draw(state: &State, theme: &Theme, cursor: usize, area: Rect, buffer: &mut Buffer) {
     let height = CheckId::ALL.len() as u16 + 7;
@@ -54,14 +55,15 @@ fn found(state: &State, check: CheckId) -> Option<String> {
     let item = state.explorer.items.current()?;
     let Cell::Trace { entry, .. } = cell(state, item, state.explorer.compare.focus) else { return None };
     let trace = entry.trace.as_ref()?;
-    let waiting =
-        |(t, checks): &(_, Vec<CheckId>)| std::sync::Arc::ptr_eq(t, trace) && checks.contains(&check);
-    match state.checks.verdict(trace, check) {
-        Some(record) => Some(match &record.verdict {
-            Verdict::Judged(judged) => judged.word.clone(),
-            Verdict::Unjudged(reason) => reason.kind().to_owned(),
-        }),
-        None if state.checks.awaiting.iter().any(waiting) => Some("waits".to_owned()),
-        None => None,
+    let checks = &state.checks;
+    if checks.at(trace, check) {
+        return Some("checking …".to_owned());
     }
+    if checks.awaiting.iter().any(|(t, asked)| Arc::ptr_eq(t, trace) && asked.contains(&check)) {
+        return Some("waits".to_owned());
+    }
+    checks.verdict(trace, check).map(|record| match &record.verdict {
+        Verdict::Judged(judged) => judged.word.clone(),
+        Verdict::Unjudged(reason) => reason.kind().to_owned(),
+    })
 }

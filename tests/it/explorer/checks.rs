@@ -74,6 +74,17 @@ fn any_check_can_be_chosen_from_the_list_and_finds_its_partner() {
     bench.answer_checks();
     let found = bench.state.checks.records().find(|r| r.check == CheckId::PerspectiveSwap).unwrap();
     assert!(found.verdict.judged().is_some(), "{found:?}");
+    // The controls take a rationale from another item.
+    let at = CheckId::ALL.iter().position(|c| *c == CheckId::ConsistencyControls).unwrap() - at;
+    bench.press(&"<down>".repeat(at));
+    bench.press("<enter>");
+    let asked = bench.commands.iter().find_map(|c| match c {
+        Command::Generate { rows, .. } => {
+            Some(rows.iter().map(|r| format!("{:?}", r.prompt)).collect::<String>())
+        }
+        _ => None,
+    });
+    assert!(asked.as_ref().is_some_and(|text| text.contains("People sleep at six")), "{asked:?}");
     bench.press("<esc>");
     assert!(bench.state.overlay.is_none());
 }
