@@ -6,7 +6,7 @@ use crate::{
     engine::{
         LoadError,
         local::{LocalModels, Located},
-        remote::{ChatFormat, Key, ServerModel},
+        remote::{ChatFormat, Key, ServerModel, Trust},
     },
     model::{LoadOptions, gguf::Gguf, tokenizer::TextTokenizer},
     store::{
@@ -46,8 +46,8 @@ pub fn local_models(config: &Config, entries: &[ModelEntry]) -> LocalModels {
         .with_servers(move |reference| server(&named, reference, &|name| std::env::var(name).ok()))
 }
 
-/// The server behind a reference, with the key that `environment` has for it: `OPENAI_API_KEY` goes to
-/// api.openai.com alone, `PLURISCOPE_API_KEY` to the servers that the user names.
+/// The server behind a reference, with the key that `environment` has for it (`OPENAI_API_KEY` goes to
+/// api.openai.com alone, `PLURISCOPE_API_KEY` to the servers that the user names) and the authorities that it trusts.
 pub fn server(
     entries: &[ModelEntry],
     reference: &str,
@@ -62,7 +62,18 @@ pub fn server(
     let theirs = url == "https://api.openai.com" || url.starts_with("https://api.openai.com/");
     let name = if theirs { "OPENAI_API_KEY" } else { "PLURISCOPE_API_KEY" };
     let key = environment(name).and_then(|text| Key::new(&text));
-    Some(ServerModel { url, model, chat: chat.as_deref().and_then(ChatFormat::from_word), key })
+    let trust = trust(environment("SSL_CERT_FILE").as_deref());
+    Some(ServerModel { url, model, chat: chat.as_deref().and_then(ChatFormat::from_word), key, trust })
+}
+
+/// The authorities of the file that `SSL_CERT_FILE` names, as other programs read it.
+fn trust(file: Option<&str>) -> Trust {
+    let Some(file) = file.filter(|f| !f.is_empty()) else { return Trust::Public };
+    match std::fs::read(file).map(|pem| Trust::from_pem(&pem)) {
+        Ok(Trust::Unusable(problem)) => Trust::Unusable(format!("SSL_CERT_FILE, {file}: {problem}")),
+        Ok(trust) => trust,
+        Err(error) => Trust::Unusable(format!("SSL_CERT_FILE, {file}: {error}")),
+    }
 }
 
 /// Whether a reference that a *file* names may be asked: models on this machine always, a server only where the user

@@ -1,6 +1,6 @@
 //! One call to a server: time limits, cancelling, and what went wrong in words that hold no key.
 
-use super::{Key, RemoteOptions, retry::retry_after};
+use super::{RemoteOptions, ServerModel, retry::retry_after};
 use std::{
     io::Read,
     sync::{
@@ -69,12 +69,13 @@ impl Cancel {
 pub(super) struct Client<'a> {
     agent: Agent,
     url: &'a str,
-    key: Option<&'a Key>,
+    server: &'a ServerModel,
     cancel: Cancel,
 }
 
 impl<'a> Client<'a> {
-    pub fn new(url: &'a str, key: Option<&'a Key>, options: &RemoteOptions, cancel: &Cancel) -> Client<'a> {
+    pub fn new(server: &'a ServerModel, options: &RemoteOptions, cancel: &Cancel) -> Client<'a> {
+        let url = server.url.as_str();
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -83,6 +84,7 @@ impl<'a> Client<'a> {
             .timeout_per_read(Some(options.idle))
             .timeout_per_write(Some(options.idle))
             .timeout_global(Some(options.total))
+            .tls_config(server.trust.config())
             .user_agent(concat!("pluriscope/", env!("CARGO_PKG_VERSION")));
         // A proxy of the environment is for other machines.
         if is_this_machine(url) {
@@ -90,13 +92,14 @@ impl<'a> Client<'a> {
         }
         let agent = config.build().new_agent();
         *cancel.agent.lock().unwrap_or_else(PoisonError::into_inner) = Some(agent.clone());
-        Client { agent, url, key, cancel: cancel.clone() }
+        Client { agent, url, server, cancel: cancel.clone() }
     }
 
     /// `GET`, a reply in one piece.
     pub fn get(&self, path: &str) -> Result<String, CallError> {
+        self.may_be_asked()?;
         let mut request = self.agent.get(format!("{}{path}", self.url));
-        if let Some(key) = self.key {
+        if let Some(key) = &self.server.key {
             request = request.header("authorization", key.header());
         }
         let response = self.checked(request.call())?;
@@ -111,12 +114,13 @@ impl<'a> Client<'a> {
 
     /// `POST` of JSON; the reply is read by the caller.
     pub fn open(&self, path: &str, body: &serde_json::Value) -> Result<Response<Body>, CallError> {
+        self.may_be_asked()?;
         let mut request = self
             .agent
             .post(format!("{}{path}", self.url))
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream");
-        if let Some(key) = self.key {
+        if let Some(key) = &self.server.key {
             request = request.header("authorization", key.header());
         }
         let body = body.to_string();
@@ -148,13 +152,17 @@ impl<'a> Client<'a> {
 
     /// `text` on one line, neither long nor with the key in it.
     pub fn wiped(&self, text: &str) -> String {
-        let text = self.key.map_or_else(|| text.to_owned(), |key| key.wipe(text));
+        let text = self.server.key.as_ref().map_or_else(|| text.to_owned(), |key| key.wipe(text));
         let text: String =
             text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned();
         match text.char_indices().nth(SAID) {
             Some((at, _)) => format!("{}…", &text[..at]),
             None => text,
         }
+    }
+
+    fn may_be_asked(&self) -> Result<(), CallError> {
+        self.server.trust.problem(self.url).map_or(Ok(()), |problem| Err(CallError::last(problem)))
     }
 
     fn checked(&self, result: Result<Response<Body>, Error>) -> Result<Response<Body>, CallError> {
@@ -202,6 +210,10 @@ impl<'a> Client<'a> {
         let said = self.wiped(&error.to_string());
         match error {
             Error::Timeout(which) => CallError::again(format!("{url} did not answer in time ({which})")),
+            // The library's own error lies inside one of input and output; its words are all that tells it apart.
+            _ if said.contains("invalid peer certificate") => CallError::last(format!(
+                "{url} shows a certificate that is not to be trusted ({said}); if your organisation signed it, name the file of its authorities in SSL_CERT_FILE"
+            )),
             Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 CallError::Absent(format!("{url} takes no connection: is the server running?"))
             }
@@ -238,7 +250,10 @@ pub(super) fn is_this_machine(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{Key, Trust},
+        *,
+    };
 
     #[test]
     fn this_machine_is_known_by_its_names() {
@@ -255,8 +270,14 @@ mod tests {
     #[test]
     fn the_key_is_wiped_out_of_what_servers_say() {
         let key = Key::new("sk-very-secret").unwrap();
-        let client =
-            Client::new("http://127.0.0.1:1/v1", Some(&key), &RemoteOptions::default(), &Cancel::default());
+        let server = ServerModel {
+            url: "http://127.0.0.1:1/v1".to_owned(),
+            model: "m".to_owned(),
+            chat: None,
+            key: Some(key.clone()),
+            trust: Trust::Public,
+        };
+        let client = Client::new(&server, &RemoteOptions::default(), &Cancel::default());
         assert_eq!(client.wiped("bad key\nsk-very-secret "), "bad key [key]");
         assert_eq!(format!("{key:?}"), "Key([key])");
         assert_eq!(Key::new(" "), None);

@@ -14,6 +14,7 @@
 //! | `chat` | request bodies, and what the pieces of a reply say |
 //! | `write` | a trace |
 //! | `score`, `logprobs` | log-probabilities of candidates, by the three ways that servers offer |
+//! | `trust` | whose certificates are believed |
 //! | `server` | what is known of a server: its models, its habits, when it may be asked again |
 //!
 //! A key comes from the environment and goes into the `Authorization` header, nowhere else. Nothing here reads a
@@ -28,12 +29,15 @@ pub mod retry;
 mod score;
 mod server;
 pub mod sse;
+mod trust;
 mod write;
+
+pub use trust::Trust;
 
 use std::{fmt, time::Duration};
 
 /// A model of a server, as a reference names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ServerModel {
     /// The API's root, usually ending in `/v1`; without a trailing slash.
     pub url: String,
@@ -42,6 +46,7 @@ pub struct ServerModel {
     /// How the model's chat is written out as text. Without it, the server writes it out.
     pub chat: Option<ChatFormat>,
     pub key: Option<Key>,
+    pub trust: Trust,
 }
 
 /// A chat format that we write out ourselves, to use `/completions` instead of `/chat/completions`.

@@ -81,7 +81,7 @@ impl Server {
 
     /// A connection of one row.
     pub fn client(&self, options: &RemoteOptions, cancel: &Cancel) -> Client<'_> {
-        Client::new(&self.model.url, self.model.key.as_ref(), options, cancel)
+        Client::new(&self.model, options, cancel)
     }
 
     /// What the server said about itself; asked for once, by one row while the others wait. The flag says whether

@@ -5,7 +5,16 @@ use serde_json::{Value, json};
 use std::{path::Path, process::Command};
 
 fn run(folder: &Path, args: &[&str]) -> (String, String, Option<i32>) {
-    let out = Command::new(env!("CARGO_BIN_EXE_pluriscope"))
+    run_in(folder, args, &[("HTTP_PROXY", "http://127.0.0.1:9")])
+}
+
+/// The program with a key in its environment and nothing of the user's; standard output and error, exit code.
+pub fn run_in(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> (String, String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pluriscope"));
+    for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    let out = command
         .args(args)
         .current_dir(folder)
         .env("XDG_CONFIG_HOME", folder.join("config"))
@@ -13,14 +22,14 @@ fn run(folder: &Path, args: &[&str]) -> (String, String, Option<i32>) {
         .env("XDG_CACHE_HOME", folder.join("cache"))
         .env("PLURISCOPE_API_KEY", KEY)
         .env("OPENAI_API_KEY", "sk-for-another-host")
-        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .envs(environment.iter().copied())
         .output()
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (text(out.stdout), text(out.stderr), out.status.code())
 }
 
-fn items(folder: &Path) {
+pub fn items(folder: &Path) {
     let line = |text: &str| {
         json!({ "dataset": "vk", "perspective": { "kind": "right", "name": "Right to privacy" }, "text": text,
                 "options": [{ "letter": "A", "text": "support" }, { "letter": "B", "text": "oppose" }], "gold": "B" })

@@ -1,6 +1,7 @@
 //! Rows on an OpenAI-compatible server: what goes right, and every way in which a server misbehaves.
 
 mod cli;
+mod network;
 pub mod server;
 
 use pluriscope::{
@@ -8,7 +9,7 @@ use pluriscope::{
     engine::{
         Engine, EngineHandle, EngineOptions, LoadError,
         local::LocalModels,
-        remote::{ChatFormat, Key, RemoteOptions, ServerModel},
+        remote::{ChatFormat, Key, RemoteOptions, ServerModel, Trust},
     },
     job::{
         Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobFinish, JobId, RowId, ScoreRow,
@@ -48,7 +49,7 @@ fn bench_with(server: &Server, remote: RemoteOptions, chat: Option<ChatFormat>) 
     let provider = LocalModels::new(LoadOptions::default(), |r| Err(LoadError::Missing(r.to_owned())))
         .with_servers(move |reference| {
             let model = reference.split_once('#')?.1.to_owned();
-            Some(ServerModel { url: url.clone(), model, chat, key: Key::new(KEY) })
+            Some(ServerModel { url: url.clone(), model, chat, key: Key::new(KEY), trust: Trust::Public })
         });
     let options = EngineOptions { max_rows: 4, remote, ..EngineOptions::default() };
     let engine = Engine::start(options, provider, move |event| drop(sender.send(event))).unwrap();

@@ -1,5 +1,6 @@
 //! A server of the tests' own on loopback: answers as it is told, well or badly, and remembers what it was asked.
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -34,14 +35,32 @@ pub struct Server {
 impl Server {
     /// `answer` gets each request and how many of its path came before.
     pub fn start(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Server {
+        Server::listen("http", answer, |stream| stream)
+    }
+
+    /// The same behind TLS.
+    pub fn secured(
+        config: Arc<ServerConfig>,
+        answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+    ) -> Server {
+        Server::listen("https", answer, move |stream| {
+            StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream)
+        })
+    }
+
+    fn listen<S: Read + Write>(
+        scheme: &str,
+        answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+        wrap: impl Fn(TcpStream) -> S + Send + Sync + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}/v1", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
-        let (log, answer) = (Arc::clone(&seen), Arc::new(answer));
+        let (log, answer, wrap) = (Arc::clone(&seen), Arc::new(answer), Arc::new(wrap));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                std::thread::spawn(move || serve(stream, &log, &*answer));
+                let (log, answer, wrap) = (Arc::clone(&log), Arc::clone(&answer), Arc::clone(&wrap));
+                std::thread::spawn(move || serve(wrap(stream), &log, &*answer));
             }
         });
         Server { url, seen }
@@ -70,8 +89,8 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request, usize) -> Reply) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+fn serve(stream: impl Read + Write, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request, usize) -> Reply) {
+    let mut reader = BufReader::new(stream);
     let mut first = String::new();
     if reader.read_line(&mut first).is_err() || first.is_empty() {
         return;
@@ -100,6 +119,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Requ
         log.push(request.clone());
         before
     };
+    let mut stream = reader.into_inner();
     for part in answer(&request, before) {
         match part {
             // The other end may have gone: that is what some tests are about.
