@@ -1,16 +1,16 @@
 //! Parsers of files, replies and lines that others write, one function each: any bytes in, nothing out.
 //!
 //! What fuzzers call, those of `fuzz/` and the short run in the tests. None of them may crash, ask for memory that the
-//! bytes do not justify, or touch a path that the bytes name. Not among them are labels that other tools export, the small
-//! files beside weights (`generation_config.json`, `tokenizer_config.json`), and what this program alone writes (checkpoints
-//! of training, indexes, the library).
+//! bytes do not justify, or touch a path that the bytes name. Not among them are the two
+//! small files beside weights of which only end tokens and the chat template are taken (`generation_config.json`,
+//! `tokenizer_config.json`), and indexes and the library, which this program alone writes and nobody passes on.
 
 use crate::{
     app::{Keymap, demo},
     config::{BaseDirs, Config, ConfigArgs},
     core::{
-        Item, Message, Perspective, Prompt, Role, Template,
-        annotation::rubric::Rubric,
+        Item, Message, Perspective, Prompt, Role, Template, Trace,
+        annotation::{DEFAULT_RUBRIC, rubric::Rubric},
         check::{CheckId, overview::overview},
         method,
         query::Query,
@@ -18,11 +18,20 @@ use crate::{
     },
     engine::remote::{chat, logprobs, sse::Events},
     model::{
-        chat::ChatTemplate, config::Config as ModelConfig, gguf::Gguf, peft::LoraConfig,
-        safetensors::SafetensorsFolder, tokenizer::TextTokenizer,
+        chat::ChatTemplate,
+        config::Config as ModelConfig,
+        gguf::Gguf,
+        linear::Precision,
+        peft::{self, LoraConfig},
+        safetensors::SafetensorsFolder,
+        tokenizer::TextTokenizer,
     },
-    store::{Context, Format, LoadOptions, Source, check_results, load, models, source},
-    train::event_log,
+    store::{
+        Context, Format, Library, LoadOptions, Source,
+        annotations::{NewProject, NewTask, formats::import::ImportOptions},
+        check_results, load, models, source,
+    },
+    train::{checkpoint::State, event_log, lora::Lora},
     ui::export::cast,
 };
 use std::{
@@ -35,17 +44,20 @@ use std::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them by name, as `fuzz/fuzz_targets` and `tests/it/hostile` know them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 23] = [
     ("traces", traces),
     ("tables", tables),
     ("gguf", gguf),
     ("safetensors", safetensors),
     ("adapter_config", adapter_config),
+    ("adapter", adapter),
     ("model_config", model_config),
     ("chat_template", chat_template),
     ("tokenizer", tokenizer),
     ("tfevents", tfevents),
     ("check_results", check_results),
+    ("labels", labels),
+    ("checkpoint", checkpoint),
     ("query", query),
     ("config", config),
     ("keymap", keymap),
@@ -148,6 +160,19 @@ pub fn adapter_config(bytes: &[u8]) {
     let _ = LoraConfig::read(&folder.0);
 }
 
+/// An adapter for a tiny model: its settings up to the first line's end, then its tensors.
+pub fn adapter(bytes: &[u8]) {
+    const MODEL: &str = r#"{"model_type":"llama","hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,
+        "num_attention_heads":2,"num_key_value_heads":1,"vocab_size":16,"max_position_embeddings":64,"rms_norm_eps":1e-5}"#;
+    let (settings, tensors) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len()));
+    let Some(folder) = Folder::with("adapter_config.json", settings) else { return };
+    let tensors = tensors.get(1..).unwrap_or_default();
+    let Ok(()) = fs::write(folder.file("adapter_model.safetensors"), tensors) else { return };
+    let Ok(config) = ModelConfig::from_json(MODEL, Path::new("config.json")) else { return };
+    let _ = peft::load(&folder.0, &config, Precision::F32);
+    let _ = Lora::load(&folder.0, &config, 0.0);
+}
+
 /// `config.json` of a model, and the angles that follow from it.
 pub fn model_config(bytes: &[u8]) {
     if let Ok(config) = ModelConfig::from_json(&text(bytes), Path::new("config.json")) {
@@ -189,6 +214,28 @@ pub fn check_results(bytes: &[u8]) {
     for check in CheckId::ALL {
         let _ = overview(&records.iter().collect::<Vec<_>>(), Some(check));
     }
+}
+
+/// Labels as Label Studio or a table has them, into a project of one trace.
+pub fn labels(bytes: &[u8]) {
+    let item = Item::value("x", Perspective::named("Honesty"), "Keeping a found coin");
+    let trace = Trace::new(&item, "sft".into(), "It is theirs.\nAnswer: B".to_owned());
+    let (Ok(rubric), Ok(mut library)) = (Rubric::parse(DEFAULT_RUBRIC), Library::in_memory()) else { return };
+    let new = NewProject { name: "x", rubric: &rubric, query: "" };
+    let Ok(id) = library.new_project(&new, 1) else { return };
+    let task = NewTask { item: &item, trace: &trace, annotators: vec!["ada".to_owned()] };
+    let (Ok(_), Ok(project)) = (library.add_tasks(id, &[task]), library.project(None)) else { return };
+    for name in ["labels.jsonl", "labels.json", "labels.csv", "labels.parquet"] {
+        let Some(folder) = Folder::with(name, bytes) else { return };
+        let options = ImportOptions { annotator: Some("ada".to_owned()), replace: true };
+        let _ = library.import_labels(&project, &folder.file(name), &options, 2);
+    }
+}
+
+/// A checkpoint of training.
+pub fn checkpoint(bytes: &[u8]) {
+    let Some(folder) = Folder::with("state.safetensors", bytes) else { return };
+    let _ = State::load(&folder.0, 4);
 }
 
 /// A filter as one line; what it is shown as is read again.

@@ -26,6 +26,9 @@ pub const TARGETS: [(&str, Projection); 7] = [
     ("mlp.down_proj", Projection::Down),
 ];
 
+/// Beyond any rank that makes sense; what is computed with it stays in range.
+const HIGHEST_RANK: usize = 1 << 16;
+
 /// What `adapter_config.json` says, as far as we use it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoraConfig {
@@ -104,6 +107,10 @@ impl LoraConfig {
                 format!("{what} is not supported; merge it into the model instead"),
             )),
             None if config.r == 0 => Err(adapter_error(folder, "rank r is 0")),
+            None if config.r > HIGHEST_RANK => Err(adapter_error(
+                folder,
+                format!("rank r is {}: no layer is as wide (at most {HIGHEST_RANK})", config.r),
+            )),
             None => Ok(config),
         }
     }

@@ -80,6 +80,9 @@ impl State {
         let facts = header.metadata().clone().unwrap_or_default();
         let floats = |name: &str| {
             let view = tensors.tensor(name).map_err(|e| damaged(&e))?;
+            if view.dtype() != Dtype::F32 {
+                return Err(damaged(&format!("{:?} instead of F32", view.dtype())));
+            }
             let values: Vec<f32> =
                 view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
             if values.len() == weights {

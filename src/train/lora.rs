@@ -66,6 +66,18 @@ pub struct Lora {
 impl Lora {
     /// A new adapter: `A` uniform within ±1 / sqrt(inputs), as PEFT's default, `B` zero.
     pub fn new(shape: LoraShape, config: &Config, seed: u64) -> Result<Lora, TrainError> {
+        let sites = Lora::sites(&shape, config)?;
+        let mut values = vec![0f32; sites.last().map_or(0, |site| site.b.end)];
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for site in &sites {
+            let bound = 1.0 / (site.inputs as f32).sqrt();
+            values[site.a.clone()].iter_mut().for_each(|v| *v = rng.random_range(-bound..bound));
+        }
+        Ok(Lora { shape, sites, values })
+    }
+
+    /// Where an adapter of `shape` stands, site after site: each `A`, then its `B`.
+    fn sites(shape: &LoraShape, config: &Config) -> Result<Vec<Site>, TrainError> {
         let short = |target: &str| target.rsplit('.').next().unwrap_or(target).to_owned();
         if let Some(wrong) = shape.targets.iter().find(|t| TARGETS.iter().all(|(name, _)| short(name) != **t))
         {
@@ -88,13 +100,7 @@ impl Lora {
                 }
             }
         }
-        let mut values = vec![0f32; end];
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        for site in &sites {
-            let bound = 1.0 / (site.inputs as f32).sqrt();
-            values[site.a.clone()].iter_mut().for_each(|v| *v = rng.random_range(-bound..bound));
-        }
-        Ok(Lora { shape, sites, values })
+        Ok(sites)
     }
 
     /// The sites of one stacked projection.
@@ -131,14 +137,13 @@ impl Lora {
             dropout,
             targets: found.into_iter().map(str::to_owned).collect(),
         };
-        let mut lora = Lora::new(shape, config, 0)?;
-        for site in lora.sites.clone() {
-            let a = source.tensor(&name(&site, "A"), &[lora.shape.rank, site.inputs])?;
-            let b = source.tensor(&name(&site, "B"), &[site.outputs, lora.shape.rank])?;
-            lora.values[site.a].copy_from_slice(&a);
-            lora.values[site.b].copy_from_slice(&b);
+        // The values grow as they are read: the file, not the rank that it claims, says how much memory is used.
+        let (sites, mut values) = (Lora::sites(&shape, config)?, Vec::new());
+        for site in &sites {
+            values.extend(source.tensor(&name(site, "A"), &[shape.rank, site.inputs])?);
+            values.extend(source.tensor(&name(site, "B"), &[site.outputs, shape.rank])?);
         }
-        Ok(lora)
+        Ok(Lora { shape, sites, values })
     }
 
     /// Writes the adapter in PEFT format, as half floats; `base` is the model's name on the hub.

@@ -2,7 +2,17 @@
 
 mod samples;
 
-use pluriscope::hostile::TARGETS;
+use pluriscope::{
+    core::{
+        Item, Perspective, Trace,
+        annotation::{DEFAULT_RUBRIC, rubric::Rubric},
+    },
+    hostile::TARGETS,
+    store::{
+        Library,
+        annotations::{NewProject, NewTask, formats::import::ImportOptions},
+    },
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::process::Command;
@@ -120,4 +130,22 @@ fn model_text_with_escapes_does_not_reach_the_terminal() {
     let screen = String::from_utf8(out.stdout).unwrap();
     assert!(screen.contains("privacy"), "{screen}");
     assert!(!screen.chars().any(|c| c.is_control() && c != '\n'), "{screen:?}");
+}
+
+#[test]
+fn the_labels_among_the_samples_are_taken_in() {
+    let item = Item::value("x", Perspective::named("Honesty"), "Keeping a found coin");
+    let trace = Trace::new(&item, "sft".into(), "It is theirs.\nAnswer: B".to_owned());
+    let rubric = Rubric::parse(DEFAULT_RUBRIC).unwrap();
+    for (sample, name) in samples::labels().iter().zip(["l.jsonl", "l.csv", "l.json"]) {
+        let mut library = Library::in_memory().unwrap();
+        let id = library.new_project(&NewProject { name: "x", rubric: &rubric, query: "" }, 1).unwrap();
+        library.add_tasks(id, &[NewTask { item: &item, trace: &trace, annotators: Vec::new() }]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(name), sample).unwrap();
+        let options = ImportOptions { annotator: Some("ada".to_owned()), replace: false };
+        let project = library.project(None).unwrap();
+        let report = library.import_labels(&project, &folder.path().join(name), &options, 2).unwrap();
+        assert_eq!((report.labels, report.changed, report.bad.len()), (1, 1, 0), "{name}: {report:?}");
+    }
 }

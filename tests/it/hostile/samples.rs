@@ -5,9 +5,16 @@ use pluriscope::{
         Item, Perspective, Trace,
         check::{Record, TraceKey},
     },
-    train::event_log::EventLog,
+    model::config::Config,
+    train::{
+        checkpoint::{Progress, State},
+        event_log::EventLog,
+        lora::{Lora, LoraShape},
+        optimiser::AdamW,
+    },
 };
 use serde_json::json;
+use std::path::Path;
 
 /// Good inputs of a target.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
@@ -30,6 +37,9 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             b"{%- set day = strftime_now('%d %b %Y') %}{% for m in messages %}{% if m['role'] not in ['system', 'user'] %}{{ raise_exception('who?') }}{% endif %}<|{{ m.role.upper() }}|>{{ m.content.strip().replace('coin', day) * 2 }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<|A|>{% endif %}".to_vec(),
         ],
         "check_results" => vec![check_results().into_bytes()],
+        "adapter" => vec![adapter()],
+        "labels" => labels(),
+        "checkpoint" => vec![checkpoint()],
         "query" => vec![
             r#"method:human-cot=right -check:sft/early-answering=flagged perspective="Right to \"privacy\"" samples:>=2 in:rationale é"#.as_bytes().to_vec(),
             b"kind:right gold:unknown answer:*=B domain:family flips in:text -\"a = b\"".to_vec(),
@@ -61,6 +71,53 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "classifier" => vec![include_bytes!("../../../assets/safety/classifier.bin")[..4096].to_vec()],
         _ => Vec::new(),
     }
+}
+
+/// A folder that is made, and one of its files.
+fn written(file: &str, make: impl FnOnce(&Path)) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path());
+    std::fs::read(folder.path().join(file)).unwrap()
+}
+
+/// Settings and tensors for the model of the target, as training saves them.
+fn adapter() -> Vec<u8> {
+    const MODEL: &str = r#"{"model_type":"llama","hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,
+        "num_attention_heads":2,"num_key_value_heads":1,"vocab_size":16,"max_position_embeddings":64,"rms_norm_eps":1e-5}"#;
+    let config = Config::from_json(MODEL, Path::new("config.json")).unwrap();
+    let targets = ["q_proj", "v_proj", "down_proj"].map(str::to_owned).to_vec();
+    let shape = LoraShape { rank: 2, alpha: 4.0, rslora: false, dropout: 0.0, targets };
+    let lora = Lora::new(shape, &config, 0).unwrap();
+    let tensors = written("adapter_model.safetensors", |folder| lora.save(folder, "tiny").unwrap());
+    let settings = written("adapter_config.json", |folder| lora.save(folder, "tiny").unwrap());
+    let settings: serde_json::Value = serde_json::from_slice(&settings).unwrap();
+    [settings.to_string().as_bytes(), b"\n", &tensors].concat()
+}
+
+fn checkpoint() -> Vec<u8> {
+    let optimiser = AdamW { first: vec![0.5; 4], second: vec![0.25; 4], updates: 3 };
+    let state = State { progress: Progress::default(), values: vec![1.0; 4], optimiser };
+    written("state.safetensors", |folder| state.save(folder).unwrap())
+}
+
+/// Labels of the target's trace: a line of ours, a table, tasks of Label Studio.
+pub fn labels() -> Vec<Vec<u8>> {
+    let item = Item::value("x", Perspective::named("Honesty"), "Keeping a found coin");
+    let trace = Trace::new(&item, "sft".into(), "It is theirs.\nAnswer: B".to_owned());
+    let key = TraceKey::of(&trace);
+    let mut row = json!({ "item_id": key.item_id, "method": "sft", "sample": 0, "trace_text": key.text });
+    let choice = json!({ "choices": ["recorded"] });
+    let result = json!([{ "from_name": "supports", "to_name": "text", "type": "choices", "value": choice }]);
+    let tasks =
+        json!([{ "data": row, "annotations": [{ "completed_by": { "email": "ada" }, "result": result }] }]);
+    let table = format!(
+        "item_id,method,trace_text,answer_supports,note\n{},sft,{},recorded,\"plain, so\"\n",
+        row["item_id"].as_str().unwrap(),
+        key.text
+    );
+    row["answers"] = json!({ "supports": "recorded" });
+    row["saved"] = true.into();
+    vec![format!("{row}\n").into_bytes(), table.into_bytes(), tasks.to_string().into_bytes()]
 }
 
 fn item() -> Item {

@@ -38,7 +38,7 @@ pub fn items(folder: &Path) {
     std::fs::write(folder.join("items.jsonl"), lines.join("\n")).unwrap();
 }
 
-fn rows(path: &Path) -> Vec<Value> {
+pub fn rows(path: &Path) -> Vec<Value> {
     std::fs::read_to_string(path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 

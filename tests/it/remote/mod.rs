@@ -1,6 +1,7 @@
 //! Rows on an OpenAI-compatible server: what goes right, and every way in which a server misbehaves.
 
 mod cli;
+mod llama;
 mod network;
 pub mod server;
 
