@@ -218,6 +218,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
             passes: usize::from(args.rollouts.passes),
             micro: args.course.micro,
             max_tokens: args.rollouts.max_tokens,
+            temperature: args.rollouts.temperature,
             validate_every: args.rollouts.validate_every,
             seed: args.seed,
             data,

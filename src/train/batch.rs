@@ -42,6 +42,8 @@ pub struct Batch {
     pub families: Vec<Family>,
     /// Grouped by row, in order.
     pub targets: Vec<Target>,
+    /// Logits are divided by this before they become probabilities.
+    pub temperature: f32,
 }
 
 impl Batch {
@@ -50,8 +52,13 @@ impl Batch {
     /// Where the prompt is trained on too, a trunk token is a target of each row that holds it, so rows are
     /// not merged there.
     pub fn new(examples: &[&Example]) -> Batch {
-        let mut batch =
-            Batch { tokens: Vec::new(), positions: Vec::new(), families: Vec::new(), targets: Vec::new() };
+        let mut batch = Batch {
+            tokens: Vec::new(),
+            positions: Vec::new(),
+            families: Vec::new(),
+            targets: Vec::new(),
+            temperature: 1.0,
+        };
         let mut first = 0;
         while first < examples.len() {
             let mut shared = sharable(examples[first]);

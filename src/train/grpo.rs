@@ -1,7 +1,7 @@
 //! Reinforcement learning with a verifiable reward: rollouts in groups, GRPO on those that teach something.
 //!
 //! One or several updates per round of rollouts (`improve`); log-probabilities are the network's own, at
-//! temperature 1. Where the rollouts come from is the caller's affair.
+//! the temperature that rollouts are drawn with. Where the rollouts come from is the caller's affair.
 
 use super::{
     checkpoint::{Progress, State, Validation, claim},
@@ -42,6 +42,9 @@ pub struct GrpoSettings {
     /// Rollouts that go through the network together.
     pub micro: usize,
     pub max_tokens: usize,
+    /// Of the rollouts, and of all log-probabilities.
+    #[serde(default = "one")]
+    pub temperature: f32,
     /// Validate after this many steps.
     pub validate_every: usize,
     pub seed: u64,
@@ -51,6 +54,10 @@ pub struct GrpoSettings {
 /// What runs did before they said it.
 fn once() -> usize {
     1
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 /// One completion that the policy wrote.
@@ -74,7 +81,8 @@ pub struct Request {
     pub prompts: Vec<usize>,
     pub group: usize,
     pub seed: u64,
-    pub greedy: bool,
+    /// 0 takes the most probable token.
+    pub temperature: f32,
     pub max_tokens: usize,
 }
 
@@ -167,7 +175,7 @@ pub fn train(
             prompts: chosen,
             group: settings.group,
             seed: settings.seed.wrapping_add(progress.step as u64),
-            greedy: false,
+            temperature: settings.temperature,
             max_tokens: settings.max_tokens,
         };
         let rollouts = policy.write(&adapter, false, &request);
@@ -227,7 +235,7 @@ fn look(
         prompts: (0..validation).collect(),
         group: 1,
         seed: settings.seed,
-        greedy: true,
+        temperature: 0.0,
         max_tokens: settings.max_tokens,
     };
     let rollouts = policy.write(&adapter, true, &request);

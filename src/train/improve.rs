@@ -139,7 +139,8 @@ fn passes(frozen: &Frozen, settings: &GrpoSettings, prompts: &[Vec<u32>], groups
                     train_prompt: false,
                 })
                 .collect();
-            let batch = Batch::new(&examples.iter().collect::<Vec<_>>());
+            let mut batch = Batch::new(&examples.iter().collect::<Vec<_>>());
+            batch.temperature = settings.temperature;
             let reference = (settings.loss.kl > 0.0)
                 .then(|| score(frozen, None, &batch).iter().map(|s| s.logprob).collect());
             Pass {

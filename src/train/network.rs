@@ -52,7 +52,7 @@ pub fn kept_floats(config: &crate::model::config::Config) -> usize {
     2 * config.hidden + 2 * q + 2 * config.kv_heads * config.head_dim + 2 * config.intermediate
 }
 
-/// Log-probabilities of all targets; without `lora`, those of the base model.
+/// Log-probabilities of all targets, at the batch's temperature; without `lora`, those of the base model.
 pub fn score(frozen: &Frozen, lora: Option<&Lora>, batch: &Batch) -> Vec<Scored> {
     let packed = lora.map(PackedLora::new);
     let (hidden, _) = forward(frozen, packed.as_ref(), batch, None, false);
@@ -193,6 +193,7 @@ fn head(
 ) -> (Vec<Scored>, Vec<f32>) {
     let (width, vocabulary) = (frozen.config.hidden, frozen.config.vocabulary);
     let (isa, eps) = (kernels::isa(), frozen.config.norm_eps);
+    let sharpness = 1.0 / batch.temperature;
     let mut scored = Vec::with_capacity(batch.targets.len());
     let mut d_hidden = if slope.is_some() { vec![0f32; hidden.len()] } else { Vec::new() };
     for (chunk, targets) in batch.targets.chunks(CHUNK).enumerate() {
@@ -202,12 +203,12 @@ fn head(
             let max = row.iter().fold(f32::MIN, |m, v| m.max(*v));
             let own = row[target.token as usize];
             let values = row.to_vec();
-            let sum = exp_sum(isa, &values, max, 1.0, row);
-            let logprob = own - max - sum.ln();
+            let sum = exp_sum(isa, &values, max, sharpness, row);
+            let logprob = (own - max) * sharpness - sum.ln();
             scored.push(Scored { logprob, best: own >= max });
             if let Some(slope) = slope {
-                // d logprob / d logits = onehot - p.
-                let slope = slope(chunk * CHUNK + i, logprob);
+                // d logprob / d logits = (onehot - p) / temperature.
+                let slope = slope(chunk * CHUNK + i, logprob) * sharpness;
                 let scale = -slope / sum;
                 row.iter_mut().for_each(|p| *p *= scale);
                 row[target.token as usize] += slope;

@@ -170,6 +170,10 @@ pub struct RolloutArgs {
     /// The most tokens of a rollout
     #[arg(long, default_value_t = 96, value_name = "N")]
     pub max_tokens: usize,
+    /// Rollouts are drawn, and all log-probabilities taken, at this temperature. Below 1 they are closer to what the
+    /// method will write, and more groups have but one answer
+    #[arg(long, default_value_t = 1.0, value_name = "T", value_parser = temperature)]
+    pub temperature: f32,
     /// How tokens are put together: the mean over all (DAPO), over each rollout first (GRPO), or a fixed length
     /// and unscaled advantages (Dr. GRPO)
     #[arg(long, value_enum, default_value_t = Variant::Dapo)]
@@ -228,4 +232,12 @@ pub enum Variant {
 pub enum Mask {
     Completion,
     Study,
+}
+
+/// A temperature to learn at: 0 has no log-probabilities.
+fn temperature(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(value) if value > 0.0 && f32::is_finite(value) => Ok(value),
+        _ => Err("a temperature above 0 is wanted".to_owned()),
+    }
 }

@@ -27,11 +27,9 @@ impl Policy for EnginePolicy {
         request: &Request,
     ) -> Result<Vec<Rollout>, TrainError> {
         let items = &self.items[usize::from(validation)];
-        let sampler = if request.greedy {
-            Sampler::greedy(request.max_tokens)
-        } else {
-            Sampler { temperature: 1.0, top_p: 1.0, max_tokens: request.max_tokens, ..Sampler::default() }
-        };
+        let (temperature, max_tokens) = (request.temperature, request.max_tokens);
+        // The whole distribution, since that is what the log-probabilities of the loss are of.
+        let sampler = Sampler { temperature, top_p: 1.0, max_tokens, ..Sampler::default() };
         let mut rows = Vec::with_capacity(request.prompts.len() * request.group);
         for prompt in &request.prompts {
             for sample in 0..request.group as u32 {

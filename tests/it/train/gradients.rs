@@ -53,12 +53,13 @@ fn scores_equal_those_of_inference_with_and_without_an_adapter() {
 
 #[test]
 fn gradients_equal_finite_differences() {
-    for kind in [tiny::LLAMA, QWEN] {
+    for (kind, temperature) in [(tiny::LLAMA, 1.0), (QWEN, 1.0), (tiny::LLAMA, 0.6)] {
         let (_folder, frozen) = base(kind);
         let mut lora = filled(&frozen);
         let rows = [examples(3, 10), examples(2, 0)].concat();
         let refs: Vec<&Example> = rows.iter().collect();
-        let batch = Batch::new(&refs);
+        let mut batch = Batch::new(&refs);
+        batch.temperature = temperature;
         // A loss with another weight for each target, so that no error hides in a symmetry.
         let weight = |i: usize| 0.1 + 0.07 * (i % 5) as f32;
         let mut gradient = vec![0f32; lora.values.len()];
@@ -82,6 +83,28 @@ fn gradients_equal_finite_differences() {
             }
         }
         assert!(worst < 0.01 * largest, "off by {worst} where the largest is {largest}");
+    }
+}
+
+#[test]
+fn a_temperature_sharpens_a_whole_distribution() {
+    let (_folder, frozen) = base(tiny::LLAMA);
+    let lora = filled(&frozen);
+    let every: Vec<Example> = (0..frozen.config.vocabulary as u32)
+        .map(|token| Example { prompt: (1..9).collect(), completion: vec![token], train_prompt: false })
+        .collect();
+    let at = |temperature: f32| -> Vec<f32> {
+        let mut batch = Batch::new(&every.iter().collect::<Vec<_>>());
+        batch.temperature = temperature;
+        score(&frozen, Some(&lora), &batch).iter().map(|s| s.logprob).collect()
+    };
+    let (plain, sharp) = (at(1.0), at(0.5));
+    assert!((sharp.iter().map(|l| l.exp()).sum::<f32>() - 1.0).abs() < 1e-3);
+    for (p, s) in plain.iter().zip(&sharp) {
+        assert!(
+            ((s - sharp[0]) - 2.0 * (p - plain[0])).abs() < 1e-3,
+            "odds are squared at half the temperature"
+        );
     }
 }
 

@@ -193,6 +193,7 @@ fn grpo_raises_the_reward_of_a_toy_task_and_goes_on_after_a_stop() {
         passes: 1,
         micro: 64,
         max_tokens: 1,
+        temperature: 1.0,
         validate_every: 30,
         seed: 3,
         data: String::new(),

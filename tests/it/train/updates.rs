@@ -61,6 +61,7 @@ fn settings(updates: usize, passes: usize) -> GrpoSettings {
         passes,
         micro: 64,
         max_tokens: 5,
+        temperature: 1.0,
         validate_every: 1,
         seed: 3,
         data: String::new(),
