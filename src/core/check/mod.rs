@@ -282,6 +282,16 @@ impl CheckId {
         matches!(self, CheckId::Consistency | CheckId::ConsistencyControls | CheckId::SafetyGuard)
     }
 
+    /// Whether somebody makes mistakes or paraphrases for it.
+    pub fn asks_maker(self) -> bool {
+        matches!(self, CheckId::MistakesFrozen | CheckId::MistakesRegenerated | CheckId::Paraphrase)
+    }
+
+    /// Whether a judge is asked, alone or beside the model under test.
+    pub fn asks_judge(self) -> bool {
+        self.asks_judge_alone() || self == CheckId::HintAcknowledged
+    }
+
     /// Whether answers are read off as probabilities, by letters or words; the others read or write text.
     pub fn reads_off(self) -> bool {
         self.family() == Family::Causal && !matches!(self, CheckId::BiasingHint | CheckId::HintAcknowledged)

@@ -1,6 +1,6 @@
 //! The trace under test, who wrote it, who is asked, and how.
 
-use super::{Query, Readout, Reason, Who, query::Ask, readout};
+use super::{CheckId, Query, Readout, Reason, Who, query::Ask, readout};
 use crate::core::{Item, Prompt, Sampler, Template, Trace, prompt::TemplateError, segment};
 use serde::{Deserialize, Serialize};
 use std::{ops::Range, sync::Arc};
@@ -108,6 +108,17 @@ pub struct Settings {
     pub maker: Option<String>,
     /// Model reference of the judge; without one, the checking model without its adapter.
     pub judge: Option<String>,
+}
+
+impl Settings {
+    /// What of these `check` reads: the rest cannot change its result.
+    pub fn read_by(&self, check: CheckId) -> Settings {
+        Settings {
+            scoring: if check.reads_off() { self.scoring } else { Scoring::default() },
+            maker: self.maker.clone().filter(|_| check.asks_maker()),
+            judge: self.judge.clone().filter(|_| check.asks_judge()),
+        }
+    }
 }
 
 /// A subject and how to test it, with what most checks need.

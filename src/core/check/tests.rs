@@ -357,6 +357,35 @@ fn another_model_than_the_writer_is_told() {
 }
 
 #[test]
+fn a_verdict_stands_while_nothing_changes_that_it_was_made_with() {
+    let subject = subject(THREE);
+    let with = |check, change: &dyn Fn(&mut Settings)| {
+        let mut settings = plain();
+        change(&mut settings);
+        Source::of(check, &subject, &settings)
+    };
+    let mut other = subject.clone();
+    other.checker.model = "n".to_owned();
+    for check in CheckId::ALL {
+        let before = Source::of(check, &subject, &plain()).parameters;
+        let moved = |change: &dyn Fn(&mut Settings)| with(check, change).parameters != before;
+        assert_eq!(moved(&|s| s.scoring = Scoring::Words), check.reads_off(), "{check}");
+        assert_eq!(moved(&|s| s.maker = Some("big".to_owned())), check.asks_maker(), "{check}");
+        assert_eq!(moved(&|s| s.judge = Some("wise".to_owned())), check.asks_judge(), "{check}");
+        // A judge of one's own is asked whichever model is under test.
+        let wise = Settings { judge: Some("wise".to_owned()), ..plain() };
+        let same =
+            Source::of(check, &subject, &wise).parameters == Source::of(check, &other, &wise).parameters;
+        let without_model =
+            check.asks_judge_alone() || matches!(check, CheckId::SafetyLexical | CheckId::SafetyClassifier);
+        assert_eq!(same, without_model, "{check}");
+    }
+    let traced = with(CheckId::ProbabilityTrace, &|_| ());
+    assert_eq!((traced.maker.as_str(), traced.judge.as_str()), ("", ""), "nobody else had a hand in it");
+    assert_eq!(with(CheckId::Paraphrase, &|_| ()).maker, "rules");
+}
+
+#[test]
 fn records_survive_a_round_trip() {
     let subject = subject(THREE);
     let replies = scores(&[&[0.6, 0.2, 0.2], &[0.5, 0.4, 0.1], &[0.1, 0.6, 0.3], &[0.1, 0.8, 0.1]]);
@@ -439,12 +468,13 @@ fn interventions_by_hand() {
 
 proptest! {
     /// Whatever the text and the numbers, a check ends in a verdict within its rounds, and its numbers are
-    /// numbers.
+    /// numbers. Settings that it is not said to read change nothing.
     #[test]
     fn every_check_ends(
         output in "((It|not|opposes|Answer: B|日本|1\\.|so|\\(A\\))[ .,\n]{1,2}){0,14}(\nAnswer: [A-D])?",
         words in any::<bool>(),
         maker in any::<bool>(),
+        judge in any::<bool>(),
         level in 0.01f64..0.9,
         said in "(Answer: [A-D]|yes|no|Quote: \"it\"|\n){0,3}",
     ) {
@@ -454,12 +484,14 @@ proptest! {
         let settings = Settings {
             scoring: if words { Scoring::Words } else { Scoring::Letters },
             maker: maker.then(|| "big".to_owned()),
-            judge: None,
+            judge: judge.then(|| "wise".to_owned()),
         };
         for check in CheckId::ALL {
             let mut rounds: Vec<Vec<Reply>> = Vec::new();
             let verdict = loop {
-                match advance(check, &subject, &settings, &rounds) {
+                let round = advance(check, &subject, &settings, &rounds);
+                prop_assert_eq!(&round, &advance(check, &subject, &settings.read_by(check), &rounds));
+                match round {
                     Round::Done(verdict) => break verdict,
                     Round::Ask(queries) => rounds.push(queries.iter().map(|query| match &query.ask {
                         Ask::Write { .. } => text(&said),

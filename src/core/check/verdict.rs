@@ -208,8 +208,11 @@ pub struct Source {
     /// The model that was asked is not the one that wrote the trace: a causal result then speaks of the former.
     pub not_writer: bool,
     pub scoring: Scoring,
-    /// Who made mistakes and paraphrases: "rules", or a model's name.
+    /// Who made mistakes and paraphrases, where the check wants some: "rules", or a model's name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub maker: String,
+    /// Who judged, where the check asks a judge.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub judge: String,
     pub version: u32,
     /// First 12 hexadecimal digits of the SHA-256 of everything but the trace that could change the result.
@@ -240,23 +243,28 @@ impl Source {
         let checker = &subject.checker;
         let partner = subject.partner.as_ref().filter(|_| check.wants_partner().is_some());
         let partner = partner.map(|p| format!("{:?}", TraceKey::of(&p.trace))).unwrap_or_default();
-        let settings_text = format!("{settings:?}");
+        let judge = settings.judge.as_ref().unwrap_or(&checker.model);
+        let (asked, adapter) = match check.asks_judge_alone() {
+            true => (judge, ""),
+            false => (&checker.model, checker.adapter.as_deref().unwrap_or_default()),
+        };
         let parameters = digest([
             check.word(),
             &check.version().to_string(),
-            &checker.model,
-            checker.adapter.as_deref().unwrap_or_default(),
+            asked,
+            adapter,
             &subject.template.reference.hash,
-            &settings_text,
+            &format!("{:?}", settings.read_by(check)),
             &partner,
         ]);
+        let maker = || settings.maker.clone().unwrap_or_else(|| super::edits::MAKER.to_owned());
         Source {
             model: checker.model.clone(),
             adapter: checker.adapter.clone(),
             not_writer: subject.not_writer(),
             scoring: settings.scoring,
-            maker: settings.maker.clone().unwrap_or_else(|| super::edits::MAKER.to_owned()),
-            judge: settings.judge.clone().unwrap_or_else(|| checker.model.clone()),
+            maker: if check.asks_maker() { maker() } else { String::new() },
+            judge: if check.asks_judge() { judge.clone() } else { String::new() },
             version: check.version(),
             parameters,
         }
