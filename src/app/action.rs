@@ -171,6 +171,22 @@ actions! {
 }
 
 impl Action {
+    /// Whether it means the same on every screen, which then leaves it to the program as a whole.
+    pub fn is_everyones(self) -> bool {
+        matches!(
+            self,
+            Action::Help
+                | Action::Palette
+                | Action::Problems
+                | Action::Models
+                | Action::NextTheme
+                | Action::ToggleMouse
+                | Action::Redraw
+                | Action::Suspend
+                | Action::Quit
+        )
+    }
+
     /// The action with this name in the keymap file.
     pub fn from_name(name: &str) -> Option<Action> {
         Action::ALL.iter().copied().find(|a| a.name() == name)

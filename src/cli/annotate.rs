@@ -1,16 +1,18 @@
 //! `pluriscope annotate`: the annotator's desk in this terminal, blind by default.
 
-use super::annotations::{library, open_traces};
+use super::{
+    annotations::{library, open_traces},
+    theme::ThemeArg,
+};
 use crate::{
     app::annotate::OpenDesk,
     config::Config,
     core::annotation::{DEFAULT_RUBRIC, Rubric},
     runtime::{
         self,
-        open::{OpenOptions, background_theme, depth, open},
+        open::{OpenOptions, depth, open},
     },
     store::annotations::{AnnotationError, NewProject, NewTask},
-    ui::{Depth, Theme},
 };
 use clap::Args;
 use color_eyre::eyre::Result;
@@ -47,9 +49,8 @@ pub struct AnnotateArgs {
     /// Show method, gold and checks from the start; the labels count as not blind
     #[arg(long)]
     pub not_blind: bool,
-    /// Colour theme: dark, light, high-contrast, ansi or none; by default as the terminal's background is
-    #[arg(long, value_name = "NAME")]
-    pub theme: Option<String>,
+    #[command(flatten)]
+    pub theme: ThemeArg,
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
@@ -60,12 +61,6 @@ pub fn run(args: AnnotateArgs, mut config: Config) -> Result<ExitCode> {
         return super::engine::misuse(
             "labelling needs a terminal; `pluriscope snapshot --annotate PROJECT` prints the desk without one",
         );
-    }
-    if let Some(name) = &args.theme
-        && !Theme::names().any(|known| known == name)
-    {
-        let names: Vec<_> = Theme::names().collect();
-        return super::engine::misuse(format!("there is no theme `{name}`; there are {}", names.join(", ")));
     }
     let project = if args.paths.is_empty() {
         args.project.clone()
@@ -78,10 +73,7 @@ pub fn run(args: AnnotateArgs, mut config: Config) -> Result<ExitCode> {
         config.mouse = false;
     }
     let depth = depth();
-    let theme = args.theme.or_else(|| config.theme.clone()).unwrap_or_else(|| match depth {
-        Depth::None => "none".to_owned(),
-        _ => background_theme().to_owned(),
-    });
+    let theme = args.theme.chosen(&config, depth);
     let desk = OpenDesk {
         project,
         annotator: args.annotator,

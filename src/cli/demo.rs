@@ -1,6 +1,6 @@
 //! `pluriscope demo`: scenes for an audience, played from recorded traces or written live; recorded and replayed.
 
-use super::{engine::misuse, snapshot};
+use super::{engine::misuse, snapshot, theme::ThemeArg};
 use crate::{
     app::{
         Effect, Event, State,
@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     runtime::{
         self, Session,
-        open::{OpenOptions, background_theme, depth, open},
+        open::{OpenOptions, depth, open},
     },
     store::models::ModelRef,
     ui::{
@@ -82,9 +82,8 @@ pub struct DemoArgs {
     /// Print the playlist
     #[arg(long)]
     pub print: bool,
-    /// Colour theme
-    #[arg(long, value_name = "NAME")]
-    pub theme: Option<String>,
+    #[command(flatten)]
+    pub theme: ThemeArg,
 }
 
 /// Runs the command.
@@ -110,9 +109,6 @@ pub fn run(args: DemoArgs, config: Config) -> Result<ExitCode> {
     if args.scene == 0 || args.scene > playlist.scenes.len() {
         return misuse(format!("--scene {}: {name} has {} scenes", args.scene, playlist.scenes.len()));
     }
-    if let Some(name) = args.theme.as_ref().filter(|t| !Theme::names().any(|known| known == *t)) {
-        return misuse(format!("there is no theme `{name}`"));
-    }
     match &args.record {
         Some(path) => record(&args, &playlist, path, config),
         None => play(&args, &playlist, config),
@@ -129,7 +125,7 @@ fn session(
     let model_here = live && !args.no_live && model_is_here(&config);
     let options = OpenOptions {
         paths: args.corpus.clone(),
-        theme: args.theme.clone(),
+        theme: args.theme.theme.clone(),
         size: args.size,
         // Nothing of a demo is kept.
         keep: false,
@@ -161,9 +157,7 @@ fn play(args: &DemoArgs, playlist: &Arc<Playlist>, config: Config) -> Result<Exi
     let depth = depth();
     let mut args = args.clone();
     args.size = (0, 0);
-    if args.theme.is_none() {
-        args.theme = Some(config.theme.clone().unwrap_or_else(|| background_theme().to_owned()));
-    }
+    args.theme.theme = Some(args.theme.chosen(&config, depth));
     runtime::run(session(&args, playlist, config, depth, true)?)?;
     Ok(ExitCode::SUCCESS)
 }

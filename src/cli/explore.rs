@@ -1,13 +1,13 @@
 //! The explorer in this terminal.
 
+use super::theme::ThemeArg;
 use crate::{
     config::Config,
     runtime::{
         self,
-        open::{OpenOptions, background_theme, depth, open},
+        open::{OpenOptions, depth, open},
         recorder::Recorder,
     },
-    ui::{Depth, Theme},
 };
 use clap::Args;
 use color_eyre::eyre::Result;
@@ -18,9 +18,8 @@ pub struct ExploreArgs {
     /// Files and folders of items and traces, in any known format; none opens the bundled corpus
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Colour theme: dark, light, high-contrast, ansi or none; by default as the terminal's background is
-    #[arg(long, value_name = "NAME")]
-    pub theme: Option<String>,
+    #[command(flatten)]
+    pub theme: ThemeArg,
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
@@ -49,9 +48,8 @@ pub struct WatchArgs {
     /// A level to draw beside the runs, as in `--line SFT=0.759` (may be given more than once)
     #[arg(long = "line", value_name = "NAME=ACCURACY", value_parser = parse_line)]
     pub lines: Vec<(String, f64)>,
-    /// Colour theme: dark, light, high-contrast, ansi or none; by default as the terminal's background is
-    #[arg(long, value_name = "NAME")]
-    pub theme: Option<String>,
+    #[command(flatten)]
+    pub theme: ThemeArg,
 }
 
 /// `NAME=ACCURACY`.
@@ -88,12 +86,6 @@ fn start(
             "the explorer needs a terminal; `pluriscope snapshot` prints a screen without one",
         );
     }
-    if let Some(name) = &args.theme
-        && !Theme::names().any(|known| known == name)
-    {
-        let names: Vec<_> = Theme::names().collect();
-        return super::engine::misuse(format!("there is no theme `{name}`; there are {}", names.join(", ")));
-    }
     for path in &args.paths {
         if let Err(error) = std::fs::metadata(path) {
             return super::engine::misuse(format!("{}: {error}", path.display()));
@@ -103,10 +95,7 @@ fn start(
         config.mouse = false;
     }
     let depth = depth();
-    let theme = args.theme.or_else(|| config.theme.clone()).unwrap_or_else(|| match depth {
-        Depth::None => "none".to_owned(),
-        _ => background_theme().to_owned(),
-    });
+    let theme = args.theme.chosen(&config, depth);
     let options = OpenOptions {
         paths: args.paths,
         theme: Some(theme),

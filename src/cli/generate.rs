@@ -163,6 +163,7 @@ pub fn run(args: GenerateArgs, config: &Config) -> Result<ExitCode> {
         None => return misuse(nothing_left(&report, config)),
     };
     tell_left_out(&report, config);
+    tell_alike(&args, &columns);
     let interrupted = engine::interrupt_flag()?;
     let options = EngineOptions { max_rows: usize::from(args.batch), ..EngineOptions::default() };
     let provider = engine::local_models(config, &assets.models);
@@ -172,6 +173,19 @@ pub fn run(args: GenerateArgs, config: &Config) -> Result<ExitCode> {
         &mut report,
     )?;
     finish(&args, &report)
+}
+
+/// Samples at temperature 0 are one text over and over: that is seldom what was meant.
+fn tell_alike(args: &GenerateArgs, columns: &[Column<'_>]) {
+    let alike = columns.iter().filter(|c| c.sampler.temperature == 0.0).map(|c| c.method.id.0.as_ref());
+    let alike: Vec<&str> = alike.collect();
+    if args.samples > 1 && !alike.is_empty() {
+        eprintln!(
+            "the {} samples of an item will be alike for {}, at temperature 0; --temperature 0.7 draws them",
+            args.samples,
+            alike.join(", ")
+        );
+    }
 }
 
 fn paths(files: &[PathBuf]) -> String {

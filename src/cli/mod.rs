@@ -16,6 +16,7 @@ pub mod manual;
 pub mod models;
 pub mod replay;
 pub mod snapshot;
+pub mod theme;
 pub mod train;
 
 use crate::config::{Config, ConfigArgs};

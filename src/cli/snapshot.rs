@@ -51,8 +51,8 @@ pub struct SnapshotArgs {
     pub size: (u16, u16),
     #[arg(long, value_enum, default_value_t = ScreenFormat::Text)]
     pub format: ScreenFormat,
-    /// Colour theme: dark, light, high-contrast, ansi or none
-    #[arg(long, default_value = "dark", value_name = "NAME")]
+    /// Colour theme
+    #[arg(long, default_value = "dark", value_name = "NAME", value_parser = super::theme::names())]
     pub theme: String,
     /// Where the screen goes; standard output without it
     #[arg(short, long, value_name = "FILE")]

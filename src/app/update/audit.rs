@@ -60,17 +60,8 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> 
             state.screen = Screen::Explorer;
             return false;
         }
-        Action::Filter
-        | Action::ClearFilter
-        | Action::Help
-        | Action::Palette
-        | Action::Problems
-        | Action::Models
-        | Action::NextTheme
-        | Action::ToggleMouse
-        | Action::Redraw
-        | Action::Suspend
-        | Action::Quit => return false,
+        Action::Filter | Action::ClearFilter => return false,
+        everyones if everyones.is_everyones() => return false,
         // The rest speaks of columns and lists that are not shown.
         _ => {}
     }

@@ -122,19 +122,8 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> 
             state.screen = Screen::Explorer;
             return false;
         }
-        Action::Filter
-        | Action::ClearFilter
-        | Action::Help
-        | Action::Palette
-        | Action::Problems
-        | Action::Models
-        | Action::NextTheme
-        | Action::ToggleMouse
-        | Action::Redraw
-        | Action::Suspend
-        | Action::Audit
-        | Action::Report
-        | Action::Quit => return false,
+        Action::Filter | Action::ClearFilter | Action::Audit | Action::Report => return false,
+        everyones if everyones.is_everyones() => return false,
         // The rest speaks of columns and lists that are not shown.
         _ => {}
     }

@@ -52,14 +52,7 @@ pub fn perform(state: &mut State, action: Action) -> bool {
             state.screen = Screen::Explorer;
             return action == Action::Back;
         }
-        Action::Help
-        | Action::Palette
-        | Action::Problems
-        | Action::NextTheme
-        | Action::ToggleMouse
-        | Action::Redraw
-        | Action::Suspend
-        | Action::Quit => return false,
+        everyones if everyones.is_everyones() => return false,
         _ => {}
     }
     true

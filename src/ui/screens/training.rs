@@ -20,7 +20,7 @@ use ratatui::{
     symbols::Marker,
     widgets::{
         Widget,
-        canvas::{Canvas, Line as CanvasLine},
+        canvas::{Canvas, Line as CanvasLine, Points},
     },
 };
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     overlays::draw(state, theme, area, buffer);
 }
 
-/// One line a run: name, how far, the last loss or reward, speed, time left.
+/// One line a run: name, how far, time left at this pace, the best accuracy, the last loss or reward, speed.
 fn runs(training: &Training, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
     let height = usize::from(rect.height);
     let from = training.cursor.saturating_sub(height.saturating_sub(1));
@@ -81,6 +81,11 @@ fn runs(training: &Training, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
         if let Some(problem) = &run.problem {
             facts.push(problem.clone());
         }
+        if step < of
+            && let Some(left) = run.seconds_left()
+        {
+            facts.push(format!("{} left", duration(Duration::from_secs_f64(left.clamp(0.0, 1e7)))));
+        }
         if let Some((at, best)) = run.best() {
             facts.push(format!("best accuracy {best:.3} at {at}"));
         }
@@ -91,14 +96,6 @@ fn runs(training: &Training, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
         }
         if let Some(last) = run.curve(Curve::Speed).last() {
             facts.push(format!("{:.0} tok/s", last.value));
-        }
-        if step < of
-            && let Some(left) = run.seconds_left()
-        {
-            facts.push(format!(
-                "{} left at this pace",
-                duration(Duration::from_secs_f64(left.clamp(0.0, 1e7)))
-            ));
         }
         let x = bar.right() + 14;
         put(buffer, x, y, rect.right().saturating_sub(x), &facts.join(" · "), theme.dim());
@@ -144,7 +141,8 @@ struct Series {
 /// A number in few digits.
 fn number(value: f64) -> String {
     match value.abs() {
-        0.0 => "0".to_owned(),
+        // Steps, and shares that are all or nothing.
+        v if v.fract() == 0.0 && v < 1e9 => format!("{value:.0}"),
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 0.01 => format!("{value:.3}"),
         _ => format!("{value:.1e}"),
@@ -182,6 +180,10 @@ fn chart(title: &str, lines: &[Series], x_end: Option<&str>, theme: &Theme, rect
                         y2: pair[1].1,
                         color: line.style.fg.unwrap_or_default(),
                     });
+                }
+                // One look at the validation rows is no line yet.
+                if let [only] = line.points[..] {
+                    context.draw(&Points { coords: &[only], color: line.style.fg.unwrap_or_default() });
                 }
             }
         })
