@@ -1,9 +1,10 @@
 //! `pluriscope doctor`: what this machine has, and how to mend what is wrong.
 
-use super::engine::{assets, model_dirs};
+use super::engine::{assets, model_dirs, trust};
 use crate::{
     app::keymap::Keymap,
     config::Config,
+    engine::remote::Trust,
     runtime::open::{bundled_folder, depth},
     store::{Library, assets::find_adapters, models::ModelRef},
     ui::paint::bytes,
@@ -169,6 +170,9 @@ fn examine(config: &Config) -> Vec<Finding> {
         let (ok, found) = folder(path);
         add(what, ok, found, Some(remedy.to_owned()));
     }
+    let (ok, found) = servers(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let remedy = "let SSL_CERT_FILE name a file of certificates in PEM format, or unset it".to_owned();
+    add("servers", ok, found, Some(remedy));
     add(
         "memory",
         true,
@@ -192,6 +196,24 @@ fn examine(config: &Config) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What the environment says about servers; of keys and proxies, only that they are there.
+fn servers(environment: &dyn Fn(&str) -> Option<String>) -> (bool, String) {
+    let set = |names: &[&'static str]| {
+        let is_set = |name: &&str| environment(name).or_else(|| environment(&name.to_lowercase())).is_some();
+        names.iter().copied().filter(is_set).collect::<Vec<_>>().join(", ")
+    };
+    let or = |found: String, none: &str| if found.is_empty() { none.to_owned() } else { found };
+    let keys = or(set(&["PLURISCOPE_API_KEY", "OPENAI_API_KEY"]), "none");
+    let proxies = or(set(&["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"]), "none");
+    let file = environment("SSL_CERT_FILE");
+    let (ok, authorities) = match trust(file.as_deref()) {
+        Trust::Public => (true, "the public ones".to_owned()),
+        Trust::Own(found) => (true, format!("{} of {}", found.len(), file.unwrap_or_default())),
+        Trust::Unusable(problem) => (false, problem),
+    };
+    (ok, format!("keys: {keys}; proxies: {proxies}; authorities: {authorities}"))
 }
 
 /// Whether the explorer can be shown on standard output, in which words, and what would help; `size` where that is a
@@ -256,6 +278,29 @@ fn kernels() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_and_proxies_are_told_without_what_is_in_them() {
+        let environment = |name: &str| match name {
+            "PLURISCOPE_API_KEY" => Some("sk-secret".to_owned()),
+            "https_proxy" => Some("http://user:word@proxy:3128".to_owned()),
+            "SSL_CERT_FILE" => Some("no-such.pem".to_owned()),
+            _ => None,
+        };
+        let (ok, found) = servers(&environment);
+        assert!(!ok, "a file that is not there");
+        assert!(
+            found.starts_with(
+                "keys: PLURISCOPE_API_KEY; proxies: HTTPS_PROXY; authorities: SSL_CERT_FILE, no-such.pem"
+            ),
+            "{found}"
+        );
+        assert!(!found.contains("secret") && !found.contains("word@"));
+        assert_eq!(
+            servers(&|_| None),
+            (true, "keys: none; proxies: none; authorities: the public ones".to_owned())
+        );
+    }
 
     #[test]
     fn a_terminal_that_cannot_show_the_explorer_is_named_with_what_helps() {

@@ -67,7 +67,7 @@ pub fn server(
 }
 
 /// The authorities of the file that `SSL_CERT_FILE` names, as other programs read it.
-fn trust(file: Option<&str>) -> Trust {
+pub fn trust(file: Option<&str>) -> Trust {
     let Some(file) = file.filter(|f| !f.is_empty()) else { return Trust::Public };
     match std::fs::read(file).map(|pem| Trust::from_pem(&pem)) {
         Ok(Trust::Unusable(problem)) => Trust::Unusable(format!("SSL_CERT_FILE, {file}: {problem}")),

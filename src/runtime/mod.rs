@@ -84,13 +84,20 @@ fn keeps(effect: &Effect) -> bool {
     matches!(effect, Effect::Store { .. } | Effect::KeepChecks(_) | Effect::Annotate(Request::Keep(_)))
 }
 
-/// Ends a process that a hangup did not end. A terminal that is gone reads as its end for ever, and crossterm tries
-/// again for ever: where that happens on the loop's own thread, nothing there hears the signal.
+/// Lets the loop hear a hangup. A terminal that is gone reads as its end for ever, and crossterm tries again for ever:
+/// where that happens on the loop's own thread, nothing there hears the signal. So a pipe into which nobody writes takes
+/// the terminal's place as standard input; it has nothing to read *now*, and crossterm lets go. Should the loop not end
+/// even so, the process does.
 #[cfg(unix)]
 fn end_after_hangup() -> std::io::Result<()> {
     let mut hangups = signal_hook::iterator::Signals::new([signal_hook::consts::SIGHUP])?;
+    let (silence, held_open) = std::io::pipe()?;
+    rustix::io::ioctl_fionbio(&silence, true)?;
     std::thread::Builder::new().name("hangup".to_owned()).spawn(move || {
+        let _held_open = held_open;
         if hangups.forever().next().is_some() {
+            // What cannot be done here is done by the end of the grace.
+            let _ = rustix::stdio::dup2_stdin(&silence);
             std::thread::sleep(GRACE);
             std::process::exit(1);
         }
