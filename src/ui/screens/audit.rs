@@ -143,10 +143,11 @@ fn mean(value: f64) -> String {
     format!("{sign}{}", share(value.abs()))
 }
 
+/// Rounded as `check` prints it: a half goes up.
 fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
+    format!("{} %", (share * 100.0).round())
 }
 
 fn between(interval: Option<Interval>) -> String {
-    interval.map_or_else(String::new, |i| format!("{:.0}–{:.0}", i.low * 100.0, i.high * 100.0))
+    interval.map_or_else(String::new, |i| format!("{}–{}", (i.low * 100.0).round(), (i.high * 100.0).round()))
 }
