@@ -160,15 +160,17 @@ pub fn adapter_config(bytes: &[u8]) {
     let _ = LoraConfig::read(&folder.0);
 }
 
+/// The model that [`adapter`] is for, as its `config.json`.
+pub const ADAPTED: &str = r#"{"model_type":"llama","hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,
+    "num_attention_heads":2,"num_key_value_heads":1,"vocab_size":16,"max_position_embeddings":64,"rms_norm_eps":1e-5}"#;
+
 /// An adapter for a tiny model: its settings up to the first line's end, then its tensors.
 pub fn adapter(bytes: &[u8]) {
-    const MODEL: &str = r#"{"model_type":"llama","hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,
-        "num_attention_heads":2,"num_key_value_heads":1,"vocab_size":16,"max_position_embeddings":64,"rms_norm_eps":1e-5}"#;
     let (settings, tensors) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len()));
     let Some(folder) = Folder::with("adapter_config.json", settings) else { return };
     let tensors = tensors.get(1..).unwrap_or_default();
     let Ok(()) = fs::write(folder.file("adapter_model.safetensors"), tensors) else { return };
-    let Ok(config) = ModelConfig::from_json(MODEL, Path::new("config.json")) else { return };
+    let Ok(config) = ModelConfig::from_json(ADAPTED, Path::new("config.json")) else { return };
     let _ = peft::load(&folder.0, &config, Precision::F32);
     let _ = Lora::load(&folder.0, &config, 0.0);
 }

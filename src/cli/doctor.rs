@@ -200,13 +200,16 @@ fn examine(config: &Config) -> Vec<Finding> {
 
 /// What the environment says about servers; of keys and proxies, only that they are there.
 fn servers(environment: &dyn Fn(&str) -> Option<String>) -> (bool, String) {
-    let set = |names: &[&'static str]| {
-        let is_set = |name: &&str| environment(name).or_else(|| environment(&name.to_lowercase())).is_some();
-        names.iter().copied().filter(is_set).collect::<Vec<_>>().join(", ")
+    let those = |names: &[&'static str], is_set: &dyn Fn(&str) -> bool| {
+        let set: Vec<&str> = names.iter().copied().filter(|name| is_set(name)).collect();
+        if set.is_empty() { "none".to_owned() } else { set.join(", ") }
     };
-    let or = |found: String, none: &str| if found.is_empty() { none.to_owned() } else { found };
-    let keys = or(set(&["PLURISCOPE_API_KEY", "OPENAI_API_KEY"]), "none");
-    let proxies = or(set(&["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"]), "none");
+    let is_set = |name: &str| environment(name).is_some();
+    let keys = those(&["PLURISCOPE_API_KEY", "OPENAI_API_KEY"], &is_set);
+    // These are read in small letters too.
+    let proxies = those(&["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"], &|name| {
+        is_set(name) || is_set(&name.to_lowercase())
+    });
     let file = environment("SSL_CERT_FILE");
     let (ok, authorities) = match trust(file.as_deref()) {
         Trust::Public => (true, "the public ones".to_owned()),

@@ -49,6 +49,9 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long after a hangup the program may still take to leave by itself.
 #[cfg(unix)]
 const GRACE: Duration = Duration::from_secs(20);
+/// After this long, a loop that could hear a hangup has left.
+#[cfg(unix)]
+const UNHEARD: Duration = Duration::from_millis(500);
 
 /// A running session.
 pub struct Session {
@@ -96,7 +99,9 @@ fn end_after_hangup() -> std::io::Result<()> {
     std::thread::Builder::new().name("hangup".to_owned()).spawn(move || {
         let _held_open = held_open;
         if hangups.forever().next().is_some() {
-            // What cannot be done here is done by the end of the grace.
+            // Where the terminal is still there, it is given back before; what cannot be done here, the end of the
+            // grace does.
+            std::thread::sleep(UNHEARD);
             let _ = rustix::stdio::dup2_stdin(&silence);
             std::thread::sleep(GRACE);
             std::process::exit(1);

@@ -201,16 +201,16 @@ impl Case<'_> {
 /// The rationale of a trace of `item`, where it has words of its own and is not too long. The name of an option alone
 /// is an answer and no reason: methods that are trained on answers write it before the letter.
 pub(crate) fn rationale_of<'t>(item: &Item, trace: &'t Trace) -> Result<&'t str, Reason> {
-    let words = trace.cot.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    if words.is_empty() || item.options.iter().any(|option| option.text.to_lowercase() == words) {
-        return Err(Reason::NoRationale);
-    }
     if trace.cot.len() > MAX_BYTES {
         return Err(Reason::TooLong(format!(
             "{} KiB of rationale, and at most {} are scored",
             trace.cot.len() >> 10,
             MAX_BYTES >> 10
         )));
+    }
+    let words = trace.cot.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    if words.is_empty() || item.options.iter().any(|option| option.text.to_lowercase() == words) {
+        return Err(Reason::NoRationale);
     }
     Ok(&trace.cot)
 }

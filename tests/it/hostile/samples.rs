@@ -5,6 +5,7 @@ use pluriscope::{
         Item, Perspective, Trace,
         check::{Record, TraceKey},
     },
+    hostile::ADAPTED,
     model::config::Config,
     train::{
         checkpoint::{Progress, State},
@@ -82,9 +83,7 @@ fn written(file: &str, make: impl FnOnce(&Path)) -> Vec<u8> {
 
 /// Settings and tensors for the model of the target, as training saves them.
 fn adapter() -> Vec<u8> {
-    const MODEL: &str = r#"{"model_type":"llama","hidden_size":8,"intermediate_size":8,"num_hidden_layers":1,
-        "num_attention_heads":2,"num_key_value_heads":1,"vocab_size":16,"max_position_embeddings":64,"rms_norm_eps":1e-5}"#;
-    let config = Config::from_json(MODEL, Path::new("config.json")).unwrap();
+    let config = Config::from_json(ADAPTED, Path::new("config.json")).unwrap();
     let targets = ["q_proj", "v_proj", "down_proj"].map(str::to_owned).to_vec();
     let shape = LoraShape { rank: 2, alpha: 4.0, rslora: false, dropout: 0.0, targets };
     let lora = Lora::new(shape, &config, 0).unwrap();

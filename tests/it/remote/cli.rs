@@ -29,6 +29,19 @@ pub fn run_in(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> (St
     (text(out.stdout), text(out.stderr), out.status.code())
 }
 
+/// The items of [`items`] answered by `model` into `t.jsonl`: what was said, and the exit code.
+pub fn generate(
+    folder: &Path,
+    model: &str,
+    more: &[&str],
+    environment: &[(&str, &str)],
+) -> (String, Option<i32>) {
+    let asked = ["generate", "--items", "items.jsonl", "--methods", "zero-shot-cot", "--model", model];
+    let args = [&asked[..], &["-o", "t.jsonl"], more].concat();
+    let (out, err, code) = run_in(folder, &args, environment);
+    (format!("{out}{err}"), code)
+}
+
 pub fn items(folder: &Path) {
     let line = |text: &str| {
         json!({ "dataset": "vk", "perspective": { "kind": "right", "name": "Right to privacy" }, "text": text,
@@ -97,21 +110,8 @@ fn a_server_that_only_a_file_names_is_not_asked() {
     items(folder.path());
     let server = Server::of("vllm", |_, _| stream(&["It is hers.\nAnswer: B"]));
     let reference = server.reference();
-    let (_, err, code) = run(
-        folder.path(),
-        &[
-            "generate",
-            "--items",
-            "items.jsonl",
-            "--methods",
-            "zero-shot-cot",
-            "--model",
-            &reference,
-            "-o",
-            "t.jsonl",
-        ],
-    );
-    assert_eq!(code, Some(0), "{err}");
+    let (said, code) = generate(folder.path(), &reference, &[], &[]);
+    assert_eq!(code, Some(0), "{said}");
     let before = server.seen().len();
     let args = ["check", "t.jsonl", "--checks", "consistency", "-o", "c.jsonl", "--model", "missing.gguf"];
     run(folder.path(), &args);

@@ -25,7 +25,10 @@ impl Llama {
 
     /// At a port, so that a second one can take the place of a first; 0 is any.
     fn start_at(port: &str) -> Option<Llama> {
-        let python = std::env::var_os("PLURISCOPE_LLAMA")?;
+        let Some(python) = std::env::var_os("PLURISCOPE_LLAMA") else {
+            println!("skipped: PLURISCOPE_LLAMA names no interpreter");
+            return None;
+        };
         let folder = models::smollm2().unwrap().join("smollm2-135m");
         let model = std::fs::read_dir(folder).unwrap().flatten().map(|e| e.path());
         let model = model.into_iter().find(|p| p.extension().is_some_and(|e| e == "gguf")).unwrap();
@@ -55,21 +58,8 @@ impl Drop for Llama {
 }
 
 fn generate(folder: &Path, model: &str, more: &[&str]) -> (String, Option<i32>) {
-    let mut args = vec![
-        "generate",
-        "--items",
-        "items.jsonl",
-        "--methods",
-        "zero-shot-cot",
-        "--model",
-        model,
-        "-o",
-        "t.jsonl",
-    ];
-    args.extend(more);
     let models = models::folder();
-    let (out, err, code) = cli::run_in(folder, &args, &[("PLURISCOPE_MODELS", models.to_str().unwrap())]);
-    (format!("{out}{err}"), code)
+    cli::generate(folder, model, more, &[("PLURISCOPE_MODELS", models.to_str().unwrap())])
 }
 
 fn check(folder: &Path, model: &str, checks: &str, to: &str) -> Vec<Value> {

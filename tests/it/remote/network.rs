@@ -41,19 +41,16 @@ fn good(request: &Request, _: usize) -> Reply {
 /// Two items answered by `reference` under `environment`: what was said, and the exit code.
 fn generate(folder: &Path, reference: &str, environment: &[(&str, &str)]) -> (String, Option<i32>) {
     cli::items(folder);
-    let args = [
-        "generate",
-        "--items",
-        "items.jsonl",
-        "--methods",
-        "zero-shot-cot",
-        "--model",
-        reference,
-        "-o",
-        "t.jsonl",
-    ];
-    let (out, err, code) = cli::run_in(folder, &args, environment);
-    (format!("{out}{err}"), code)
+    cli::generate(folder, reference, &[], environment)
+}
+
+/// A folder with a file of authorities in it, and the file's path.
+fn authorities(pem: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authorities.pem");
+    std::fs::write(&file, pem).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
 }
 
 /// Both traces are there, and the key is neither in them nor in what was said.
@@ -69,11 +66,8 @@ fn assert_written(folder: &Path, said: &str, code: Option<i32>) {
 fn an_organisations_own_authority_is_trusted_where_it_is_named() {
     let (pem, config) = authority(&["127.0.0.1"]);
     let server = Server::secured(config, good);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("authority.pem");
-    std::fs::write(&file, pem).unwrap();
-    let (said, code) =
-        generate(folder.path(), &server.reference(), &[("SSL_CERT_FILE", file.to_str().unwrap())]);
+    let (folder, file) = authorities(&pem);
+    let (said, code) = generate(folder.path(), &server.reference(), &[("SSL_CERT_FILE", file.as_str())]);
     assert_written(folder.path(), &said, code);
     assert!(server.seen().iter().all(|r| r.authorization == Some(format!("Bearer {KEY}"))));
 }
@@ -83,10 +77,8 @@ fn a_certificate_of_strangers_is_refused_before_anything_is_said() {
     let (_, config) = authority(&["127.0.0.1"]);
     let (other, _) = authority(&["127.0.0.1"]);
     let server = Server::secured(config, good);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("other.pem");
-    std::fs::write(&file, other).unwrap();
-    for environment in [&[][..], &[("SSL_CERT_FILE", file.to_str().unwrap())]] {
+    let (folder, file) = authorities(&other);
+    for environment in [&[][..], &[("SSL_CERT_FILE", file.as_str())]] {
         let (said, code) = generate(folder.path(), &server.reference(), environment);
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("not to be trusted") && said.contains("SSL_CERT_FILE"), "{said}");
@@ -98,11 +90,8 @@ fn a_certificate_of_strangers_is_refused_before_anything_is_said() {
 fn a_certificate_for_another_name_is_refused() {
     let (pem, config) = authority(&["models.example"]);
     let server = Server::secured(config, good);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("authority.pem");
-    std::fs::write(&file, pem).unwrap();
-    let (said, code) =
-        generate(folder.path(), &server.reference(), &[("SSL_CERT_FILE", file.to_str().unwrap())]);
+    let (folder, file) = authorities(&pem);
+    let (said, code) = generate(folder.path(), &server.reference(), &[("SSL_CERT_FILE", file.as_str())]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("not to be trusted"), "{said}");
 }
@@ -118,6 +107,7 @@ fn authorities_that_cannot_be_read_are_named_and_nothing_is_asked() {
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(file) && said.contains(why), "{said}");
     }
+    assert!(server.seen.lock().unwrap().is_empty());
 }
 
 /// A proxy on loopback: every tunnel ends at `target`, whatever host was asked for. `refuse` gives its answer instead.
@@ -197,10 +187,8 @@ fn certificates_are_looked_at_through_a_proxy_too() {
     let (pem, config) = authority(&["models.example"]);
     let server = Server::secured(config, good);
     let proxy = Proxy::start(&server, None);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("authority.pem");
-    std::fs::write(&file, pem).unwrap();
-    let trust = ("SSL_CERT_FILE", file.to_str().unwrap());
+    let (folder, file) = authorities(&pem);
+    let trust = ("SSL_CERT_FILE", file.as_str());
     let proxied = ("HTTPS_PROXY", proxy.url.as_str());
     let (said, code) = generate(folder.path(), "openai:https://models.example/v1#m", &[trust, proxied]);
     assert_written(folder.path(), &said, code);
