@@ -73,7 +73,10 @@ pub fn run(args: AnnotateArgs, mut config: Config) -> Result<ExitCode> {
         config.mouse = false;
     }
     let depth = depth();
-    let theme = args.theme.chosen(&config, depth);
+    let theme = match args.theme.chosen(&config, depth) {
+        Ok(theme) => theme,
+        Err(problem) => return super::engine::misuse(problem),
+    };
     let desk = OpenDesk {
         project,
         annotator: args.annotator,

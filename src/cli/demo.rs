@@ -157,7 +157,10 @@ fn play(args: &DemoArgs, playlist: &Arc<Playlist>, config: Config) -> Result<Exi
     let depth = depth();
     let mut args = args.clone();
     args.size = (0, 0);
-    args.theme.theme = Some(args.theme.chosen(&config, depth));
+    args.theme.theme = match args.theme.chosen(&config, depth) {
+        Ok(theme) => Some(theme),
+        Err(problem) => return misuse(problem),
+    };
     runtime::run(session(&args, playlist, config, depth, true)?)?;
     Ok(ExitCode::SUCCESS)
 }

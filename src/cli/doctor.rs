@@ -1,6 +1,9 @@
 //! `pluriscope doctor`: what this machine has, and how to mend what is wrong.
 
-use super::engine::{assets, model_dirs, trust};
+use super::{
+    engine::{assets, model_dirs, trust},
+    theme,
+};
 use crate::{
     app::keymap::Keymap,
     config::Config,
@@ -102,6 +105,14 @@ fn examine(config: &Config) -> Vec<Finding> {
             |f| f.display().to_string(),
         ),
         None,
+    );
+    let theme = theme::configured(config);
+    add(
+        "theme",
+        theme.is_ok(),
+        theme
+            .map_or_else(|problem| problem, |name| name.unwrap_or("as the terminal's background").to_owned()),
+        Some("name one that there is".to_owned()),
     );
     let keymap = config.keymap.clone().unwrap_or_else(|| config.config_dir.join("keymap.toml"));
     let (_, problems) = Keymap::load(std::fs::read_to_string(&keymap).ok().as_deref());

@@ -95,7 +95,10 @@ fn start(
         config.mouse = false;
     }
     let depth = depth();
-    let theme = args.theme.chosen(&config, depth);
+    let theme = match args.theme.chosen(&config, depth) {
+        Ok(theme) => theme,
+        Err(problem) => return super::engine::misuse(problem),
+    };
     let options = OpenOptions {
         paths: args.paths,
         theme: Some(theme),

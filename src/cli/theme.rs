@@ -19,12 +19,31 @@ pub fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(Theme::names())
 }
 
+/// The theme that the configuration names, if any; an error where there is none of that name.
+pub fn configured(config: &Config) -> Result<Option<&str>, String> {
+    match config.theme.as_deref() {
+        Some(name) if !Theme::names().any(|known| known == name) => {
+            let known: Vec<&str> = Theme::names().collect();
+            let known = known.join(", ");
+            Err(format!(
+                "there is no theme `{name}` (PLURISCOPE_THEME, or `theme` in config.toml); known: {known}"
+            ))
+        }
+        name => Ok(name),
+    }
+}
+
 impl ThemeArg {
     /// The theme's name in a terminal of this depth, which is asked for its background where nobody chose.
-    pub fn chosen(&self, config: &Config, depth: Depth) -> String {
-        self.theme.clone().or_else(|| config.theme.clone()).unwrap_or_else(|| match depth {
-            Depth::None => "none".to_owned(),
-            _ => background_theme().to_owned(),
-        })
+    ///
+    /// # Errors
+    /// Where the configuration names a theme that does not exist.
+    pub fn chosen(&self, config: &Config, depth: Depth) -> Result<String, String> {
+        let named = match &self.theme {
+            Some(name) => Some(name.as_str()),
+            None => configured(config)?,
+        };
+        let fitting = || if depth == Depth::None { "none" } else { background_theme() };
+        Ok(named.unwrap_or_else(fitting).to_owned())
     }
 }

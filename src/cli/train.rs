@@ -154,7 +154,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
     let validation = rows_of(&mut validation_items)?;
     let hash = crate::model::LanguageModel::info(&model).hash.clone();
     let end = rows::end_token(&model);
-    drop(model);
+    let tokenizer = model.into_tokenizer();
 
     let frozen = Frozen::load(&located.path)?;
     let shape = LoraShape {
@@ -210,6 +210,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
             lora: lora.shape.clone(),
             optimiser,
             loss: args.rollouts.settings(),
+            credit: args.rollouts.credit.into(),
             scale_advantages: args.rollouts.loss != Variant::DrGrpo,
             steps: args.rollouts.steps,
             prompts: args.rollouts.prompts,
@@ -232,6 +233,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
             template: template.clone(),
             items: [train_items, validation_items],
             end,
+            tokenizer,
         };
         let mut report = |report: GrpoReport| {
             show::grpo(&report);

@@ -86,6 +86,11 @@ impl Model {
         &self.tokenizer
     }
 
+    /// The tokenizer alone; the weights are let go.
+    pub fn into_tokenizer(self) -> TextTokenizer {
+        self.tokenizer
+    }
+
     fn check(&self, rows: &[ForwardRow<'_, Sequence>]) -> Result<(), ModelError> {
         for row in rows {
             let wanted = row.sequence.len() + row.tokens.len();

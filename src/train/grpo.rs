@@ -5,6 +5,7 @@
 
 use super::{
     checkpoint::{Progress, State, Validation, claim},
+    credit::Credit,
     error::TrainError,
     event_log::EventLog,
     frozen::Frozen,
@@ -27,6 +28,8 @@ pub struct GrpoSettings {
     pub lora: LoraShape,
     pub optimiser: OptimiserSettings,
     pub loss: GrpoLoss,
+    #[serde(default)]
+    pub credit: Credit,
     /// Divide advantages by the group's deviation (Dr. GRPO does not).
     pub scale_advantages: bool,
     pub steps: usize,
@@ -72,6 +75,8 @@ pub struct Rollout {
     pub reward: f32,
     /// Whether there is an answer at all.
     pub answered: bool,
+    /// The first token of what states the answer.
+    pub statement: usize,
 }
 
 /// What the policy is asked to write.

@@ -7,6 +7,7 @@
 use super::{
     batch::{Batch, Example},
     checkpoint::Progress,
+    credit::Credit,
     frozen::Frozen,
     grpo::{GrpoSettings, Rollout, StepReport},
     grpo_loss::{TokenLoss, advantages, has_signal},
@@ -15,8 +16,8 @@ use super::{
     optimiser::AdamW,
 };
 
-/// The rollouts of one prompt, with the advantage of each.
-type Group<'a> = (&'a [Rollout], Vec<f32>);
+/// The rollouts of one prompt, each with the advantages of its tokens.
+type Group<'a> = Vec<(&'a Rollout, Vec<f32>)>;
 
 /// Rollouts that go through the network together; all lists are by target of `batch`.
 struct Pass {
@@ -49,11 +50,9 @@ pub(super) fn improve(
     let mut step = report(settings, rollouts);
     let mut groups: Vec<Group<'_>> = Vec::new();
     for group in rollouts.chunk_by(|a, b| a.prompt == b.prompt) {
-        let rewards: Vec<f32> = group.iter().map(|r| r.reward).collect();
-        if has_signal(&rewards) {
-            groups.push((group, advantages(&rewards, settings.scale_advantages)));
-        } else {
-            step.silent += 1;
+        match credited(group, settings) {
+            Some(group) => groups.push(group),
+            None => step.silent += 1,
         }
     }
     let mut parts: Vec<Vec<Pass>> = split(&groups, settings.updates)
@@ -100,6 +99,20 @@ pub(super) fn improve(
     step
 }
 
+/// The rollouts of one prompt with the advantages of their tokens; `None` where there is nothing to learn.
+fn credited<'a>(group: &'a [Rollout], settings: &GrpoSettings) -> Option<Group<'a>> {
+    let rewards: Vec<f32> = group.iter().map(|r| r.reward).collect();
+    let gains = has_signal(&rewards).then(|| advantages(&rewards, settings.scale_advantages))?;
+    let by_token = |(r, gain): (&'a Rollout, f32)| {
+        let mut gains = vec![gain; r.tokens.len()];
+        if settings.credit == Credit::Verdict {
+            gains[..r.statement.min(r.tokens.len())].fill(0.0);
+        }
+        (r, gains)
+    };
+    Some(group.iter().zip(gains).map(by_token).collect())
+}
+
 /// What can be said of the rollouts before anything is learnt from them.
 fn report(settings: &GrpoSettings, rollouts: &[Rollout]) -> StepReport {
     let count = rollouts.len().max(1) as f32;
@@ -122,8 +135,7 @@ fn split<'a, 'b>(groups: &'b [Group<'a>], parts: usize) -> Vec<&'b [Group<'a>]> 
 
 /// The passes that make one update of these groups.
 fn passes(frozen: &Frozen, settings: &GrpoSettings, prompts: &[Vec<u32>], groups: &[Group<'_>]) -> Vec<Pass> {
-    let rollouts: Vec<(&Rollout, f32)> =
-        groups.iter().flat_map(|(group, gains)| group.iter().zip(gains.iter().copied())).collect();
+    let rollouts: Vec<&(&Rollout, Vec<f32>)> = groups.iter().flatten().collect();
     let lengths: Vec<usize> = rollouts.iter().map(|(r, _)| r.tokens.len()).collect();
     let weights = settings.loss.weights(&lengths);
     let micro = settings.micro.max(1);
@@ -144,7 +156,8 @@ fn passes(frozen: &Frozen, settings: &GrpoSettings, prompts: &[Vec<u32>], groups
             let reference = (settings.loss.kl > 0.0)
                 .then(|| score(frozen, None, &batch).iter().map(|s| s.logprob).collect());
             Pass {
-                advantages: batch.targets.iter().map(|t| rollouts[t.row].1).collect(),
+                // Every token of a completion is a target, in order.
+                advantages: rollouts.iter().flat_map(|(_, gains)| gains.iter().copied()).collect(),
                 weights: batch.targets.iter().map(|t| weights[t.row]).collect(),
                 batch,
                 reference,
@@ -160,7 +173,7 @@ mod tests {
 
     #[test]
     fn groups_are_split_evenly_and_never_within() {
-        let groups: Vec<Group<'_>> = (0..5).map(|_| (&[][..], vec![])).collect();
+        let groups: Vec<Group<'_>> = (0..5).map(|_| Vec::new()).collect();
         let sizes = |parts| split(&groups, parts).iter().map(|p| p.len()).collect::<Vec<_>>();
         assert_eq!((sizes(1), sizes(2), sizes(4)), (vec![5], vec![2, 3], vec![1, 1, 1, 2]));
         assert_eq!(sizes(9), [1; 5], "no more parts than groups");

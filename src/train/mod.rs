@@ -11,6 +11,7 @@
 //! | [`optimiser`] | AdamW, clipping, the learning rate's course |
 //! | [`grpo`] | reinforcement learning with a verifiable reward |
 //! | `improve` | the updates of one such step |
+//! | [`credit`] | which tokens a reward is put down to |
 //! | [`grpo_loss`] | GRPO and its variants as pure functions |
 //! | [`rationale`] | gates and choice of synthetic rationales |
 //! | [`sft`] | supervised fine-tuning |
@@ -28,6 +29,7 @@ mod adapt;
 mod attention;
 pub mod batch;
 pub mod checkpoint;
+pub mod credit;
 pub mod error;
 pub mod event_log;
 pub mod frozen;

@@ -33,7 +33,11 @@ impl Session {
         Session::on(args, (120, 40), "xterm-256color")
     }
 
-    fn on(args: &[&str], (cols, rows): (u16, u16), term: &str) -> Session {
+    fn on(args: &[&str], size: (u16, u16), term: &str) -> Session {
+        Session::with(args, size, term, &[])
+    }
+
+    fn with(args: &[&str], (cols, rows): (u16, u16), term: &str, envs: &[(&str, &str)]) -> Session {
         let home = tempfile::tempdir().unwrap();
         let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
@@ -47,6 +51,7 @@ impl Session {
         command.env("PLURISCOPE_MODELS", crate::models::folder());
         command.env("PLURISCOPE_ANNOTATOR", "ada");
         command.env("TERM", term);
+        envs.iter().for_each(|(name, value)| command.env(name, value));
         command.env_remove("NO_COLOR");
         let child = pair.slave.spawn_command(command).unwrap();
         let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, cols, 0)));
@@ -210,6 +215,18 @@ fn doctor_names_a_terminal_that_cannot_show_the_explorer() {
         session.reader.join().unwrap();
         let said = String::from_utf8_lossy(&session.raw.lock().unwrap()).into_owned();
         assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_theme_that_is_configured_and_does_not_exist_is_named() {
+    for (args, status) in [(&[][..], 2), (&["demo"], 2), (&["annotate"], 2), (&["doctor"], 1)] {
+        let mut session = Session::with(args, (120, 40), "xterm-256color", &[("PLURISCOPE_THEME", "mauve")]);
+        assert_eq!(wait(&mut *session.child).exit_code(), status, "{args:?}");
+        session.reader.join().unwrap();
+        let said = String::from_utf8_lossy(&session.raw.lock().unwrap()).into_owned();
+        assert!(said.contains("there is no theme `mauve`") && said.contains("known: dark, "), "{said}");
+        assert_eq!(leaves(&said), 0, "the screen was not taken yet");
     }
 }
 

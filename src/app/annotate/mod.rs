@@ -15,6 +15,8 @@ pub mod outside;
 pub mod panel;
 pub mod reading;
 
+use crate::core::ItemId;
+
 pub use desk::{Desk, Saving, Writing};
 pub use outside::{Fault, Numbers, OpenDesk, Opened, Reply, Request};
 
@@ -75,6 +77,8 @@ pub struct Annotate {
     pub cursor: usize,
     /// Which of the confusions is shown.
     pub confusion: usize,
+    /// The item whose desk is asked for while it is still being read.
+    pub awaiting: Option<ItemId>,
     /// Whether there is an explorer to go back to.
     pub from_explorer: bool,
     /// The second time, quitting leaves unsaved answers behind.

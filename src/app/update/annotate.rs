@@ -33,13 +33,24 @@ pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     }
     let Some(ix) = state.explorer.items.current() else { return state.say("no item to annotate") };
-    let item = state.corpus.item(ix).map(|entry| entry.loc).and_then(|loc| match state.texts.get(loc) {
+    let unknown = "the file says too little of this item to annotate it";
+    let Some(entry) = state.corpus.item(ix).filter(|entry| entry.known()) else { return state.say(unknown) };
+    let shown = state.explorer.compare.shown(state.methods.len());
+    let reading = shown.iter().any(|column| matches!(cell(state, ix, *column), Cell::Loading));
+    let item = match state.texts.get(entry.loc) {
         Lookup::Ready(entry) => entry.item.clone(),
-        _ => None,
-    });
-    let Some(item) = item else { return state.say("this item is not read yet, or not known") };
+        Lookup::Pending => None,
+        Lookup::Failed(problem) => {
+            return state.complain(format!("the item cannot be read: {problem}"));
+        }
+    };
+    if reading || matches!(state.texts.get(entry.loc), Lookup::Pending) {
+        state.annotate.awaiting = Some(entry.id);
+        return state.say("the item is still being read: labelling starts with it");
+    }
+    let Some(item) = item else { return state.say(unknown) };
     let mut traces: Vec<_> = Vec::new();
-    for column in state.explorer.compare.shown(state.methods.len()) {
+    for column in shown {
         if let Cell::Trace { entry, .. } = cell(state, ix, column)
             && let Some(trace) = &entry.trace
         {
@@ -118,6 +129,7 @@ fn reopen(state: &mut State, words: String, effects: &mut Vec<Effect>) {
 
 /// After every event: the next answer goes to the disk; whoever waits to leave does when all are there.
 pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    open_awaited(state, effects);
     let now = state.now;
     let Some(desk) = &mut state.annotate.desk else { return };
     if let Some(write) = desk.next_write(now) {
@@ -126,6 +138,15 @@ pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     if state.annotate.leaving && state.annotate.desk.as_ref().is_some_and(|d| d.unsaved() == 0) {
         state.quitting = true;
         effects.push(Effect::Quit);
+    }
+}
+
+/// The desk of an item that was still being read, unless its user has gone on to something else.
+fn open_awaited(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(id) = state.annotate.awaiting.take() else { return };
+    let current = state.explorer.items.current().and_then(|ix| state.corpus.item(ix)).map(|entry| entry.id);
+    if state.screen == Screen::Explorer && current == Some(id) {
+        open(state, effects);
     }
 }
 

@@ -3,7 +3,10 @@
 use super::drafts::DraftArgs;
 use crate::{
     store::Format,
-    train::grpo_loss::{Aggregation, GrpoLoss},
+    train::{
+        credit::Credit,
+        grpo_loss::{Aggregation, GrpoLoss},
+    },
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -174,6 +177,10 @@ pub struct RolloutArgs {
     /// method will write, and more groups have but one answer
     #[arg(long, default_value_t = 1.0, value_name = "T", value_parser = temperature)]
     pub temperature: f32,
+    /// What a reward is put down to: every token of the `rollout`, or the words that state its `verdict` and what
+    /// follows them. In a small model the verdict alone learns faster, and the rationale stays as it was
+    #[arg(long, value_enum, default_value_t = CreditBy::Rollout)]
+    pub credit: CreditBy,
     /// How tokens are put together: the mean over all (DAPO), over each rollout first (GRPO), or a fixed length
     /// and unscaled advantages (Dr. GRPO)
     #[arg(long, value_enum, default_value_t = Variant::Dapo)]
@@ -225,6 +232,22 @@ pub enum Variant {
     Grpo,
     DrGrpo,
     Dapo,
+}
+
+/// What a reward is put down to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CreditBy {
+    Rollout,
+    Verdict,
+}
+
+impl From<CreditBy> for Credit {
+    fn from(by: CreditBy) -> Credit {
+        match by {
+            CreditBy::Rollout => Credit::Rollout,
+            CreditBy::Verdict => Credit::Verdict,
+        }
+    }
 }
 
 /// Which tokens are trained on.

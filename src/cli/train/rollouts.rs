@@ -2,9 +2,10 @@
 
 use super::writer::{Asked, Writer};
 use crate::{
-    core::{AdapterRef, Finish, Item, Sampler, Template},
+    core::{AdapterRef, Finish, Item, Sampler, Template, Trace},
+    model::tokenizer::TextTokenizer,
     train::{
-        TrainError,
+        TrainError, credit,
         grpo::{Policy, Request, Rollout},
     },
 };
@@ -17,6 +18,7 @@ pub struct EnginePolicy {
     /// Training items, then validation items.
     pub items: [Vec<Arc<Item>>; 2],
     pub end: Option<u32>,
+    pub tokenizer: TextTokenizer,
 }
 
 impl Policy for EnginePolicy {
@@ -46,19 +48,37 @@ impl Policy for EnginePolicy {
         let adapter = Some(AdapterRef { name, path: adapter.to_owned() });
         let traces = self.writer.write(rows, &Asked { adapter, ..self.writer.base() })?;
         let rollouts = traces.iter().enumerate().map(|(i, trace)| {
+            let prompt = request.prompts[i / request.group];
+            let statement = self.token_at(trace, credit::statement(&trace.llm_output, &items[prompt]));
             let mut tokens = trace.tokens.clone();
             if trace.finish == Some(Finish::Stop) {
                 tokens.extend(self.end);
             }
             Rollout {
-                prompt: request.prompts[i / request.group],
+                prompt,
                 tokens,
                 text: trace.llm_output.clone(),
                 reward: f32::from(u8::from(trace.correct == Some(true))),
                 answered: trace.predicted_answer.is_some(),
+                statement,
             }
         });
         // A rollout without a single token has nothing to learn from.
         Ok(rollouts.filter(|r| !r.tokens.is_empty()).collect())
+    }
+}
+
+impl EnginePolicy {
+    /// The token of a trace that holds this byte of its text.
+    fn token_at(&self, trace: &Trace, byte: usize) -> usize {
+        let length =
+            |tokens: usize| self.tokenizer.decode(&trace.tokens[..tokens]).map_or(0, |text| text.len());
+        // The first token that reaches beyond the byte: texts only grow with their tokens.
+        let (mut low, mut high) = (0, trace.tokens.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if length(middle + 1) > byte { high = middle } else { low = middle + 1 }
+        }
+        low
     }
 }

@@ -3,6 +3,7 @@
 use pluriscope::{
     app::{
         Effect, Event, Keymap, State,
+        annotate::{self, OpenDesk},
         event::{CorpusEvent, Record},
         keymap::parse_keys,
         metrics::{Measured, report::Wish},
@@ -38,6 +39,8 @@ pub struct Bench {
     pub copied: Vec<String>,
     /// Reports that were asked for.
     pub wished: Vec<Wish>,
+    /// Desks that were asked for.
+    pub desks: Vec<OpenDesk>,
     /// Lines that a slow disk has not given yet, once somebody says that it is slow.
     pub held: Option<Vec<Loc>>,
     next_live: u64,
@@ -88,6 +91,7 @@ impl Bench {
             commands: Vec::new(),
             copied: Vec::new(),
             wished: Vec::new(),
+            desks: Vec::new(),
             held: None,
             next_live: 0,
         };
@@ -138,6 +142,7 @@ impl Bench {
                 queue.push(Event::Measured { generation, measured, running: None });
             }
             Effect::Report(wish) => self.wished.push(wish),
+            Effect::Annotate(annotate::Request::Open(desk)) => self.desks.push(desk),
             Effect::Engine(command) => self.commands.push(command),
             Effect::Copy(text) => {
                 queue.push(Event::Copied(Ok(text.len())));

@@ -6,6 +6,7 @@ use pluriscope::train::{
     TrainError,
     batch::{Batch, Example},
     checkpoint::{Progress, State},
+    credit::Credit,
     frozen::Frozen,
     grpo::{self, GrpoReport, GrpoSettings, Policy, Prompts, Request, Rollout, StepReport},
     grpo_loss::GrpoLoss,
@@ -17,6 +18,8 @@ use std::{ops::ControlFlow, path::Path};
 
 const PROMPTS: usize = 4;
 const GROUP: usize = 4;
+/// Of five tokens, the first that states the answer.
+const STATEMENT: usize = 2;
 
 /// Writes the same rollouts of five tokens for a prompt every time; every other one is right, but none of the last
 /// prompt's.
@@ -29,6 +32,7 @@ fn rollout(prompt: usize, sample: usize) -> Rollout {
         text: String::new(),
         reward: f32::from(u8::from(sample.is_multiple_of(2) && prompt + 1 < PROMPTS)),
         answered: true,
+        statement: STATEMENT,
     }
 }
 
@@ -53,6 +57,7 @@ fn settings(updates: usize, passes: usize) -> GrpoSettings {
         lora: super::shape(),
         optimiser: OptimiserSettings { lr: 5e-2, warmup: 0.0, ..OptimiserSettings::default() },
         loss: GrpoLoss { kl: 0.0, ..GrpoLoss::default() },
+        credit: Credit::Rollout,
         scale_advantages: true,
         steps: 1,
         prompts: PROMPTS,
@@ -121,6 +126,17 @@ fn order(frozen: &Frozen) -> Vec<usize> {
 /// The updates written out: `parts` of prompts, gone through `passes` times. Returns the adapter and how many tokens
 /// the clip held back, and how many there were.
 fn by_hand(frozen: &Frozen, parts: &[&[usize]], passes: usize, clip: f32) -> (Lora, usize, usize) {
+    by_hand_from(0, frozen, parts, passes, clip)
+}
+
+/// The same, with nothing learnt of the tokens before token `from` of each rollout.
+fn by_hand_from(
+    from: usize,
+    frozen: &Frozen,
+    parts: &[&[usize]],
+    passes: usize,
+    clip: f32,
+) -> (Lora, usize, usize) {
     let mut lora = filled(frozen);
     let mut adam = AdamW::new(lora.values.len());
     let settings = settings(1, 1);
@@ -140,8 +156,9 @@ fn by_hand(frozen: &Frozen, parts: &[&[usize]], passes: usize, clip: f32) -> (Lo
         })
         .collect();
     // Rewards 1, 0, 1, 0: mean 1/2, unbiased deviation sqrt(1/3).
-    let gain = |row: usize| {
-        (if row.is_multiple_of(2) { 0.5f64 } else { -0.5 } / ((1.0f64 / 3.0).sqrt() + 1e-6)) as f32
+    let gain = |target: usize, row: usize| {
+        let credited = f64::from(u8::from(target % 5 >= from));
+        (credited * if row.is_multiple_of(2) { 0.5f64 } else { -0.5 } / ((1.0f64 / 3.0).sqrt() + 1e-6)) as f32
     };
     let old: Vec<Vec<f32>> =
         batches.iter().map(|b| score(frozen, Some(&lora), b).iter().map(|s| s.logprob).collect()).collect();
@@ -150,12 +167,12 @@ fn by_hand(frozen: &Frozen, parts: &[&[usize]], passes: usize, clip: f32) -> (Lo
         for (batch, old) in batches.iter().zip(&old) {
             let weight = 1.0 / batch.targets.len() as f32;
             let is_held = |i: usize, new: f32| {
-                let (a, ratio) = (gain(batch.targets[i].row), (new - old[i]).exp());
+                let (a, ratio) = (gain(i, batch.targets[i].row), (new - old[i]).exp());
                 (a > 0.0 && ratio > 1.0 + clip)
                     || (a < 0.0 && (ratio < 1.0 - clip || -a * ratio.max(1.0 - clip) > -3.0 * a))
             };
             let slope = |i: usize, new: f32| {
-                let (a, ratio) = (gain(batch.targets[i].row), (new - old[i]).exp());
+                let (a, ratio) = (gain(i, batch.targets[i].row), (new - old[i]).exp());
                 if is_held(i, new) { 0.0 } else { -a * ratio * weight }
             };
             let mut gradient = vec![0f32; lora.values.len()];
@@ -208,6 +225,21 @@ fn several_updates_keep_the_old_probabilities_and_the_clip_acts() {
 }
 
 #[test]
+fn only_what_states_the_answer_is_credited_where_that_is_asked() {
+    let (_folder, frozen) = base(tiny::LLAMA);
+    let order = order(&frozen);
+    let taught: Vec<usize> = order.into_iter().filter(|p| p + 1 < PROMPTS).collect();
+    let out = tempfile::tempdir().unwrap();
+    let mut settings = settings(1, 1);
+    settings.credit = Credit::Verdict;
+    let (result, _) = run(&frozen, &settings, out.path(), 0);
+    let (want, ..) = by_hand_from(STATEMENT, &frozen, &[&taught], 1, 0.2);
+    let (all, ..) = by_hand(&frozen, &[&taught], 1, 0.2);
+    assert_eq!(result.unwrap().0.values, want.values);
+    assert_ne!(want.values, all.values);
+}
+
+#[test]
 fn with_dropout_the_first_update_of_every_part_starts_at_ratio_one() {
     let (_folder, frozen) = base(tiny::LLAMA);
     let out = tempfile::tempdir().unwrap();
@@ -252,7 +284,7 @@ fn a_run_of_several_updates_that_was_stopped_ends_as_if_it_had_not_been() {
 #[test]
 fn run_folders_from_before_say_one_update() {
     let mut old = serde_json::to_value(settings(1, 1)).unwrap();
-    for name in ["updates", "passes"] {
+    for name in ["updates", "passes", "credit"] {
         old.as_object_mut().unwrap().remove(name);
     }
     assert_eq!(serde_json::from_value::<GrpoSettings>(old).unwrap(), settings(1, 1));
