@@ -28,7 +28,7 @@ use crate::{
         sft::{self, Report, Rows, SftSettings},
     },
 };
-use args::{Mask, TrainArgs, TrainMethod, Variant};
+use args::{Learn, Mask, TrainArgs, TrainMethod, Variant};
 use clap::{Args, Subcommand};
 use color_eyre::eyre::Result;
 use drafts::Drafting;
@@ -98,6 +98,9 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
     };
     if args.word && method_id != TrainMethod::Sft {
         return misuse("--word is for sft: the other methods need their letter");
+    }
+    if method_id == TrainMethod::Rlvr && args.rollouts.group == 1 && args.rollouts.learn == Learn::Rollout {
+        return misuse("--group 1 has nothing to compare a rollout with: take more, or --learn verdict");
     }
     if args.template.is_some() && method_id == TrainMethod::Judge {
         return misuse("--template is not for judge: it learns the question of the consistency check");
@@ -210,7 +213,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
             lora: lora.shape.clone(),
             optimiser,
             loss: args.rollouts.settings(),
-            credit: args.rollouts.credit.into(),
+            lesson: args.rollouts.learn.into(),
             scale_advantages: args.rollouts.loss != Variant::DrGrpo,
             steps: args.rollouts.steps,
             prompts: args.rollouts.prompts,

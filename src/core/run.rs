@@ -64,6 +64,10 @@ impl Curve {
     }
 }
 
+/// A run that is alive writes something at least every so many seconds, or steps.
+const SILENCE: f64 = 300.0;
+const STEPS_OF_SILENCE: f64 = 20.0;
+
 /// One run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunLog {
@@ -82,6 +86,8 @@ pub struct RunLog {
     pub rollouts: Vec<Rollout>,
     /// What is wrong with its files.
     pub problem: Option<String>,
+    /// Whether nothing has come of it for so long that it must have been stopped before its end.
+    pub stopped: bool,
 }
 
 impl RunLog {
@@ -125,6 +131,15 @@ impl RunLog {
         Some(left as f64 * self.seconds_per_step()?)
     }
 
+    /// Whether at this time (seconds since 1970) the run is not at its end and has been silent for far longer than its
+    /// steps take, validations included.
+    pub fn silent_at(&self, now: f64) -> bool {
+        let last =
+            self.series.values().filter_map(|points| points.last()).map(|p| p.wall).fold(f64::MIN, f64::max);
+        let patience = SILENCE.max(STEPS_OF_SILENCE * self.seconds_per_step().unwrap_or(0.0));
+        self.steps.is_some_and(|steps| self.last_step() < steps) && now - last > patience
+    }
+
     /// Validation accuracy against the share of training rows seen: points of the sample-efficiency figure.
     pub fn efficiency(&self) -> Vec<(f64, f64)> {
         let last = self.steps.unwrap_or_else(|| self.last_step()).max(1) as f64;
@@ -165,5 +180,21 @@ mod tests {
         run.series.insert("train/loss".into(), points(&(1..=50).map(|s| (s, 1.0)).collect::<Vec<_>>()));
         assert_eq!(run.seconds_left(), Some(100.0));
         assert_eq!(RunLog::default().seconds_left(), None);
+    }
+
+    #[test]
+    fn a_run_that_is_silent_before_its_end_has_stopped() {
+        let mut run = RunLog { steps: Some(100), ..RunLog::default() };
+        let points =
+            |seconds: f64| (1..=10).map(move |step| Point { step, wall: step as f64 * seconds, value: 0.5 });
+        run.series.insert("train/loss".into(), points(2.0).collect());
+        assert!(!run.silent_at(21.0) && !run.silent_at(319.0) && run.silent_at(321.0));
+        // Slow steps need more patience.
+        run.series.insert("train/loss".into(), points(60.0).collect());
+        assert!(!run.silent_at(600.0 + 1_199.0) && run.silent_at(600.0 + 1_201.0));
+        run.steps = Some(10);
+        assert!(!run.silent_at(1e9), "it is at its end");
+        run.steps = None;
+        assert!(!run.silent_at(1e9), "nobody knows its end");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     keeper::Keeper,
-    mailbox::{CAUGHT, Mailbox, catching},
+    mailbox::{CAUGHT, Mailbox, catching, now},
     measure,
     reading::{self, Read, open},
     report::{Opened, save},
@@ -210,24 +210,35 @@ impl Outside {
         let failed = self.mailbox.clone();
         let spawned = std::thread::Builder::new().name(format!("{CAUGHT}runs")).spawn(move || {
             let places: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
-            let mut seen = None;
+            let (mut seen, mut shown) = (None, Vec::new());
             while !stop.load(Ordering::SeqCst) {
                 let found: Vec<PathBuf> = folders.iter().flat_map(|folder| runs::find(folder)).collect();
-                let now: Vec<(PathBuf, u64)> =
+                let sizes: Vec<(PathBuf, u64)> =
                     found.into_iter().map(|f| (f.clone(), runs::size(&f))).collect();
-                if seen.as_ref() != Some(&now) {
-                    let read =
-                        catching(|| now.iter().map(|(folder, _)| Arc::new(runs::read(folder))).collect());
-                    let read = read.unwrap_or_else(|problem| {
-                        mailbox.send(Event::Note(format!("the runs could not be read: {problem}")));
-                        Vec::new()
-                    });
-                    let read = read.into_iter().chain(levels.iter().cloned()).collect();
-                    mailbox.send(Event::Runs { places: places.join(", "), runs: read });
+                let mut news = seen.as_ref() != Some(&sizes);
+                if news {
+                    shown =
+                        catching(|| sizes.iter().map(|(folder, _)| Arc::new(runs::read(folder))).collect())
+                            .unwrap_or_else(|problem| {
+                                mailbox.send(Event::Note(format!("the runs could not be read: {problem}")));
+                                Vec::new()
+                            });
+                }
+                // A run that was killed writes nothing: only time tells.
+                for run in &mut shown {
+                    let stopped = run.silent_at(now() as f64 / 1000.0);
+                    if run.stopped != stopped {
+                        Arc::make_mut(run).stopped = stopped;
+                        news = true;
+                    }
+                }
+                if news {
+                    let runs = shown.iter().chain(&levels).cloned().collect();
+                    mailbox.send(Event::Runs { places: places.join(", "), runs });
                     if seen.is_none() {
                         mailbox.settle();
                     }
-                    seen = Some(now);
+                    seen = Some(sizes);
                 }
                 std::thread::sleep(WATCH);
             }

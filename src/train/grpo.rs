@@ -5,7 +5,6 @@
 
 use super::{
     checkpoint::{Progress, State, Validation, claim},
-    credit::Credit,
     error::TrainError,
     event_log::EventLog,
     frozen::Frozen,
@@ -14,6 +13,7 @@ use super::{
     lora::{Lora, LoraShape},
     optimiser::{AdamW, OptimiserSettings},
     sft,
+    verdict::Lesson,
 };
 use serde::{Deserialize, Serialize};
 use std::{fs, ops::ControlFlow, path::Path, time::Instant};
@@ -29,7 +29,7 @@ pub struct GrpoSettings {
     pub optimiser: OptimiserSettings,
     pub loss: GrpoLoss,
     #[serde(default)]
-    pub credit: Credit,
+    pub lesson: Lesson,
     /// Divide advantages by the group's deviation (Dr. GRPO does not).
     pub scale_advantages: bool,
     pub steps: usize,
@@ -75,8 +75,9 @@ pub struct Rollout {
     pub reward: f32,
     /// Whether there is an answer at all.
     pub answered: bool,
-    /// The first token of what states the answer.
-    pub statement: usize,
+    /// How many of the tokens come before its verdict, and those of each word that could stand there, the right one
+    /// first; `None` where none would be right.
+    pub verdict: Option<(usize, Vec<Vec<u32>>)>,
 }
 
 /// What the policy is asked to write.
@@ -111,7 +112,7 @@ pub struct StepReport {
     pub answered: f32,
     /// Mean completion length, in tokens.
     pub length: f32,
-    /// Groups whose rewards are all the same: nothing to learn from.
+    /// Groups with nothing to learn from: their rewards are all the same, or no verdict can be right.
     pub silent: usize,
     /// Updates made, and the means over them of the loss, the divergence from the base model (k3, nats per
     /// token) and the gradient's norm.

@@ -7,17 +7,42 @@
 use super::{
     batch::{Batch, Example},
     checkpoint::Progress,
-    credit::Credit,
     frozen::Frozen,
     grpo::{GrpoSettings, Rollout, StepReport},
     grpo_loss::{TokenLoss, advantages, has_signal},
     lora::Lora,
     network::{learn, score, score_dropped},
     optimiser::AdamW,
+    verdict::Lesson,
 };
 
-/// The rollouts of one prompt, each with the advantages of its tokens.
-type Group<'a> = Vec<(&'a Rollout, Vec<f32>)>;
+/// One thing to learn from a rollout.
+#[derive(Clone, Debug)]
+enum Task {
+    /// A completion, and the advantage of its tokens.
+    Row(Example, f32),
+    /// Completions of one prompt that are weighed against each other, the right one first.
+    Choice(Vec<Example>),
+}
+
+impl Task {
+    fn rows(&self) -> &[Example] {
+        match self {
+            Task::Row(row, _) => std::slice::from_ref(row),
+            Task::Choice(rows) => rows,
+        }
+    }
+
+    fn gain(&self) -> f32 {
+        match self {
+            Task::Row(_, gain) => *gain,
+            Task::Choice(_) => 0.0,
+        }
+    }
+}
+
+/// What is learnt of the rollouts of one prompt.
+type Group = Vec<Task>;
 
 /// Rollouts that go through the network together; all lists are by target of `batch`.
 struct Pass {
@@ -28,6 +53,8 @@ struct Pass {
     reference: Option<Vec<f32>>,
     /// Log-probabilities under the policy that wrote; `None` while that policy is the one that learns.
     old: Option<Vec<f32>>,
+    /// Of choices: what this pass adds to the mean of minus the log-probability of the right one among its own.
+    doubt: Option<f32>,
 }
 
 impl Pass {
@@ -48,16 +75,18 @@ pub(super) fn improve(
     progress: &mut Progress,
 ) -> StepReport {
     let mut step = report(settings, rollouts);
-    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for group in rollouts.chunk_by(|a, b| a.prompt == b.prompt) {
-        match credited(group, settings) {
-            Some(group) => groups.push(group),
-            None => step.silent += 1,
+        let lessons = lessons(group, settings, &prompts[group[0].prompt]);
+        if lessons.is_empty() {
+            step.silent += 1;
+        } else {
+            groups.push(lessons);
         }
     }
     let mut parts: Vec<Vec<Pass>> = split(&groups, settings.updates)
         .into_iter()
-        .map(|part| passes(frozen, settings, prompts, part))
+        .map(|part| passes(frozen, lora, settings, part))
         .collect();
     // The first part is learnt by the policy that wrote it, so its own scores are the old ones.
     for pass in parts.iter_mut().skip(1).flatten() {
@@ -76,10 +105,12 @@ pub(super) fn improve(
                 let scored = learn(frozen, lora, &pass.batch, settings.seed, &slope, &mut gradient);
                 for (i, scored) in scored.iter().enumerate() {
                     let token = pass.token(settings, i, scored.logprob);
-                    step.loss += pass.weights[i] * (token.policy + settings.loss.kl * token.kl);
+                    let policy = if pass.doubt.is_some() { 0.0 } else { token.policy };
+                    step.loss += pass.weights[i] * (policy + settings.loss.kl * token.kl);
                     step.kl += pass.weights[i] * token.kl;
                     clipped += usize::from(token.clipped);
                 }
+                step.loss += pass.doubt.unwrap_or(0.0);
                 tokens += scored.len();
                 pass.old.get_or_insert_with(|| scored.iter().map(|s| s.logprob).collect());
             }
@@ -99,18 +130,36 @@ pub(super) fn improve(
     step
 }
 
-/// The rollouts of one prompt with the advantages of their tokens; `None` where there is nothing to learn.
-fn credited<'a>(group: &'a [Rollout], settings: &GrpoSettings) -> Option<Group<'a>> {
-    let rewards: Vec<f32> = group.iter().map(|r| r.reward).collect();
-    let gains = has_signal(&rewards).then(|| advantages(&rewards, settings.scale_advantages))?;
-    let by_token = |(r, gain): (&'a Rollout, f32)| {
-        let mut gains = vec![gain; r.tokens.len()];
-        if settings.credit == Credit::Verdict {
-            gains[..r.statement.min(r.tokens.len())].fill(0.0);
+/// What the rollouts of one prompt teach.
+fn lessons(group: &[Rollout], settings: &GrpoSettings, prompt: &[u32]) -> Group {
+    match settings.lesson {
+        Lesson::Rollout => {
+            let rewards: Vec<f32> = group.iter().map(|r| r.reward).collect();
+            if !has_signal(&rewards) {
+                return Group::new();
+            }
+            let gains = advantages(&rewards, settings.scale_advantages);
+            let row = |r: &Rollout| Example {
+                prompt: prompt.to_vec(),
+                completion: r.tokens.clone(),
+                train_prompt: false,
+            };
+            group.iter().map(row).zip(gains).map(|(row, gain)| Task::Row(row, gain)).collect()
         }
-        (r, gains)
-    };
-    Some(group.iter().zip(gains).map(by_token).collect())
+        Lesson::Verdict => group
+            .iter()
+            .filter_map(|r| {
+                let (before, words) = r.verdict.as_ref()?;
+                let prompt = [prompt, &r.tokens[..*before]].concat();
+                let row = |word: &Vec<u32>| Example {
+                    prompt: prompt.clone(),
+                    completion: word.clone(),
+                    train_prompt: false,
+                };
+                Some(Task::Choice(words.iter().map(row).collect()))
+            })
+            .collect(),
+    }
 }
 
 /// What can be said of the rollouts before anything is learnt from them.
@@ -127,44 +176,66 @@ fn report(settings: &GrpoSettings, rollouts: &[Rollout]) -> StepReport {
 }
 
 /// Groups in `parts` parts of nearly the same size, in order; fewer where there are not that many groups.
-fn split<'a, 'b>(groups: &'b [Group<'a>], parts: usize) -> Vec<&'b [Group<'a>]> {
+fn split(groups: &[Group], parts: usize) -> Vec<&[Group]> {
     let parts = parts.clamp(1, groups.len().max(1));
     let bound = |part: usize| part * groups.len() / parts;
     (0..parts).map(|part| &groups[bound(part)..bound(part + 1)]).filter(|part| !part.is_empty()).collect()
 }
 
-/// The passes that make one update of these groups.
-fn passes(frozen: &Frozen, settings: &GrpoSettings, prompts: &[Vec<u32>], groups: &[Group<'_>]) -> Vec<Pass> {
-    let rollouts: Vec<&(&Rollout, Vec<f32>)> = groups.iter().flatten().collect();
-    let lengths: Vec<usize> = rollouts.iter().map(|(r, _)| r.tokens.len()).collect();
-    let weights = settings.loss.weights(&lengths);
-    let micro = settings.micro.max(1);
-    rollouts
-        .chunks(micro)
-        .zip(weights.chunks(micro))
-        .map(|(rollouts, weights)| {
-            let examples: Vec<Example> = rollouts
-                .iter()
-                .map(|(r, _)| Example {
-                    prompt: prompts[r.prompt].clone(),
-                    completion: r.tokens.clone(),
-                    train_prompt: false,
-                })
-                .collect();
-            let mut batch = Batch::new(&examples.iter().collect::<Vec<_>>());
+/// The passes that make one update of these groups; choices are weighed by `lora` as it is.
+fn passes(frozen: &Frozen, lora: &Lora, settings: &GrpoSettings, groups: &[Group]) -> Vec<Pass> {
+    let tasks: Vec<&Task> = groups.iter().flatten().collect();
+    let lengths: Vec<usize> =
+        tasks.iter().flat_map(|task| task.rows()).map(|row| row.completion.len()).collect();
+    let mut weights = settings.loss.weights(&lengths).into_iter();
+    tasks
+        .chunks(settings.micro.max(1))
+        .map(|chunk| {
+            let rows: Vec<&Example> = chunk.iter().flat_map(|task| task.rows()).collect();
+            let weights: Vec<f32> = weights.by_ref().take(rows.len()).collect();
+            let mut batch = Batch::new(&rows);
             batch.temperature = settings.temperature;
-            let reference = (settings.loss.kl > 0.0)
-                .then(|| score(frozen, None, &batch).iter().map(|s| s.logprob).collect());
+            let logprobs = |lora| score(frozen, lora, &batch).iter().map(|s| s.logprob).collect::<Vec<_>>();
+            let reference = (settings.loss.kl > 0.0).then(|| logprobs(None));
+            let (gains, doubt) = match settings.lesson {
+                Lesson::Rollout => (chunk.iter().map(|task| task.gain()).collect(), None),
+                Lesson::Verdict => {
+                    let mut sums = vec![0f32; rows.len()];
+                    for (target, logprob) in batch.targets.iter().zip(logprobs(Some(lora))) {
+                        sums[target.row] += logprob;
+                    }
+                    let (gains, doubt) = weigh(chunk.iter().map(|task| task.rows().len()), &sums);
+                    (gains, Some(doubt / tasks.len() as f32))
+                }
+            };
             Pass {
-                // Every token of a completion is a target, in order.
-                advantages: rollouts.iter().flat_map(|(_, gains)| gains.iter().copied()).collect(),
+                advantages: batch.targets.iter().map(|t| gains[t.row]).collect(),
                 weights: batch.targets.iter().map(|t| weights[t.row]).collect(),
                 batch,
                 reference,
                 old: None,
+                doubt,
             }
         })
         .collect()
+}
+
+/// The advantage of each completion of choices with so many of them, from their log-probabilities: the slope of the
+/// logarithm of the first one's share. And the sum of minus that logarithm.
+fn weigh(sizes: impl Iterator<Item = usize>, logprobs: &[f32]) -> (Vec<f32>, f32) {
+    let (mut gains, mut doubt, mut at) = (Vec::with_capacity(logprobs.len()), 0.0, 0);
+    for size in sizes {
+        let own = &logprobs[at..at + size];
+        let most = own.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let all: f32 = own.iter().map(|l| (l - most).exp()).sum();
+        for (i, logprob) in own.iter().enumerate() {
+            let share = (logprob - most).exp() / all;
+            gains.push(f32::from(u8::from(i == 0)) - share);
+        }
+        doubt += all.ln() + most - own.first().copied().unwrap_or(most);
+        at += size;
+    }
+    (gains, doubt)
 }
 
 #[cfg(test)]
@@ -172,8 +243,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_right_word_gains_what_it_lacks_and_the_others_lose_their_shares() {
+        let ln = |p: &[f32]| p.iter().map(|p| p.ln()).collect::<Vec<_>>();
+        let (gains, doubt) = weigh([2, 3].into_iter(), &[ln(&[0.2, 0.2]), ln(&[0.1, 0.3, 0.1])].concat());
+        for (gain, want) in gains.iter().zip([0.5, -0.5, 0.8, -0.6, -0.2]) {
+            assert!((gain - want).abs() < 1e-6, "{gains:?}");
+        }
+        assert!((doubt - (0.5f32.ln() + 0.2f32.ln()).abs()).abs() < 1e-6);
+    }
+
+    #[test]
     fn groups_are_split_evenly_and_never_within() {
-        let groups: Vec<Group<'_>> = (0..5).map(|_| Vec::new()).collect();
+        let groups: Vec<Group> = (0..5).map(|_| Vec::new()).collect();
         let sizes = |parts| split(&groups, parts).iter().map(|p| p.len()).collect::<Vec<_>>();
         assert_eq!((sizes(1), sizes(2), sizes(4)), (vec![5], vec![2, 3], vec![1, 1, 1, 2]));
         assert_eq!(sizes(9), [1; 5], "no more parts than groups");

@@ -11,10 +11,10 @@
 //! | [`optimiser`] | AdamW, clipping, the learning rate's course |
 //! | [`grpo`] | reinforcement learning with a verifiable reward |
 //! | `improve` | the updates of one such step |
-//! | [`credit`] | which tokens a reward is put down to |
 //! | [`grpo_loss`] | GRPO and its variants as pure functions |
 //! | [`rationale`] | gates and choice of synthetic rationales |
 //! | [`sft`] | supervised fine-tuning |
+//! | [`verdict`] | the right verdict in the place of one that was written |
 //! | `shrink` | an adapter of a lower rank |
 //! | [`memory`] | buffers that stay with the process |
 //! | [`checkpoint`] | the state of a run on disk |
@@ -29,7 +29,6 @@ mod adapt;
 mod attention;
 pub mod batch;
 pub mod checkpoint;
-pub mod credit;
 pub mod error;
 pub mod event_log;
 pub mod frozen;
@@ -47,5 +46,6 @@ pub mod rows;
 pub mod runs;
 pub mod sft;
 mod shrink;
+pub mod verdict;
 
 pub use error::TrainError;

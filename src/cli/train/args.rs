@@ -4,8 +4,8 @@ use super::drafts::DraftArgs;
 use crate::{
     store::Format,
     train::{
-        credit::Credit,
         grpo_loss::{Aggregation, GrpoLoss},
+        verdict::Lesson,
     },
 };
 use clap::{Args, ValueEnum};
@@ -168,7 +168,7 @@ pub struct RolloutArgs {
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub prompts: usize,
     /// Rollouts of each prompt
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub group: u16,
     /// The most tokens of a rollout
     #[arg(long, default_value_t = 96, value_name = "N")]
@@ -177,10 +177,12 @@ pub struct RolloutArgs {
     /// method will write, and more groups have but one answer
     #[arg(long, default_value_t = 1.0, value_name = "T", value_parser = temperature)]
     pub temperature: f32,
-    /// What a reward is put down to: every token of the `rollout`, or the words that state its `verdict` and what
-    /// follows them. In a small model the verdict alone learns faster, and the rationale stays as it was
-    #[arg(long, value_enum, default_value_t = CreditBy::Rollout)]
-    pub credit: CreditBy,
+    /// What is learnt: the whole `rollout`, by its reward against those of its prompt, or with `verdict` the right
+    /// verdict after each rationale as it was written, whose probability is known and need not be drawn. That teaches a
+    /// small model far more a step, of where to arrive and not of how to get there; it wants many prompts of few
+    /// rollouts
+    #[arg(long, value_enum, default_value_t = Learn::Rollout)]
+    pub learn: Learn,
     /// How tokens are put together: the mean over all (DAPO), over each rollout first (GRPO), or a fixed length
     /// and unscaled advantages (Dr. GRPO)
     #[arg(long, value_enum, default_value_t = Variant::Dapo)]
@@ -234,18 +236,18 @@ pub enum Variant {
     Dapo,
 }
 
-/// What a reward is put down to.
+/// What is learnt from rollouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CreditBy {
+pub enum Learn {
     Rollout,
     Verdict,
 }
 
-impl From<CreditBy> for Credit {
-    fn from(by: CreditBy) -> Credit {
-        match by {
-            CreditBy::Rollout => Credit::Rollout,
-            CreditBy::Verdict => Credit::Verdict,
+impl From<Learn> for Lesson {
+    fn from(learn: Learn) -> Lesson {
+        match learn {
+            Learn::Rollout => Lesson::Rollout,
+            Learn::Verdict => Lesson::Verdict,
         }
     }
 }

@@ -5,8 +5,9 @@ use crate::{
     core::{AdapterRef, Finish, Item, Sampler, Template, Trace},
     model::tokenizer::TextTokenizer,
     train::{
-        TrainError, credit,
+        TrainError,
         grpo::{Policy, Request, Rollout},
+        verdict::verdict,
     },
 };
 use std::{path::Path, sync::Arc};
@@ -49,7 +50,7 @@ impl Policy for EnginePolicy {
         let traces = self.writer.write(rows, &Asked { adapter, ..self.writer.base() })?;
         let rollouts = traces.iter().enumerate().map(|(i, trace)| {
             let prompt = request.prompts[i / request.group];
-            let statement = self.token_at(trace, credit::statement(&trace.llm_output, &items[prompt]));
+            let verdict = self.verdict(trace, &items[prompt]);
             let mut tokens = trace.tokens.clone();
             if trace.finish == Some(Finish::Stop) {
                 tokens.extend(self.end);
@@ -60,7 +61,7 @@ impl Policy for EnginePolicy {
                 text: trace.llm_output.clone(),
                 reward: f32::from(u8::from(trace.correct == Some(true))),
                 answered: trace.predicted_answer.is_some(),
-                statement,
+                verdict,
             }
         });
         // A rollout without a single token has nothing to learn from.
@@ -69,16 +70,18 @@ impl Policy for EnginePolicy {
 }
 
 impl EnginePolicy {
-    /// The token of a trace that holds this byte of its text.
-    fn token_at(&self, trace: &Trace, byte: usize) -> usize {
-        let length =
+    /// The tokens before a trace's verdict, and those of the words that could stand there.
+    fn verdict(&self, trace: &Trace, item: &Item) -> Option<(usize, Vec<Vec<u32>>)> {
+        let found = verdict(&trace.llm_output, item)?;
+        let before =
             |tokens: usize| self.tokenizer.decode(&trace.tokens[..tokens]).map_or(0, |text| text.len());
-        // The first token that reaches beyond the byte: texts only grow with their tokens.
+        // Texts only grow with their tokens. A verdict that begins within a token is left alone.
         let (mut low, mut high) = (0, trace.tokens.len());
         while low < high {
-            let middle = (low + high) / 2;
-            if length(middle + 1) > byte { high = middle } else { low = middle + 1 }
+            let middle = low.midpoint(high);
+            if before(middle) < found.at { low = middle + 1 } else { high = middle }
         }
-        low
+        let words: Result<Vec<_>, _> = found.words.iter().map(|word| self.tokenizer.encode(word)).collect();
+        (before(low) == found.at).then_some((low, words.ok()?))
     }
 }

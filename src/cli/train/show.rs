@@ -18,9 +18,10 @@ pub fn keep_rollout(folder: &Path, report: &GrpoReport) -> std::io::Result<()> {
 pub fn grpo(report: &GrpoReport) {
     match report {
         GrpoReport::Step(s) => eprintln!(
-            "step {}/{}  reward {:.3}  answered {:.3}  length {:.0}  silent groups {}  updates {}  clipped {:.3}  kl {:.4}  norm {:.2}  {:.0} s\n  {}",
+            "step {}/{}  loss {:.3}  reward {:.3}  answered {:.3}  length {:.0}  silent groups {}  updates {}  clipped {:.3}  kl {:.4}  norm {:.2}  {:.0} s\n  {}",
             s.step,
             s.steps,
+            s.loss,
             s.reward,
             s.answered,
             s.length,

@@ -81,7 +81,9 @@ fn runs(training: &Training, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
         if let Some(problem) = &run.problem {
             facts.push(problem.clone());
         }
-        if step < of
+        if run.stopped {
+            facts.push("stopped".to_owned());
+        } else if step < of
             && let Some(left) = run.seconds_left()
         {
             facts.push(format!("{} left", duration(Duration::from_secs_f64(left.clamp(0.0, 1e7)))));

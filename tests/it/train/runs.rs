@@ -6,7 +6,6 @@ use pluriscope::train::{
     TrainError,
     batch::{Batch, Example},
     checkpoint::State,
-    credit::Credit,
     event_log,
     frozen::Frozen,
     grpo::{self, GrpoReport, GrpoSettings, Policy, Prompts, Request, Rollout},
@@ -15,6 +14,7 @@ use pluriscope::train::{
     network::score,
     optimiser::OptimiserSettings,
     sft::{self, Report, Rows, SftSettings},
+    verdict::Lesson,
 };
 use std::{ops::ControlFlow, path::Path};
 
@@ -166,7 +166,7 @@ impl Policy for Toy<'_> {
                     text: token.to_string(),
                     reward: f32::from(u8::from(token.is_multiple_of(2))),
                     answered: true,
-                    statement: 0,
+                    verdict: None,
                 });
             }
         }
@@ -187,7 +187,7 @@ fn grpo_raises_the_reward_of_a_toy_task_and_goes_on_after_a_stop() {
         lora: shape(),
         optimiser: OptimiserSettings { lr: 2e-2, warmup: 0.0, ..OptimiserSettings::default() },
         loss: GrpoLoss::default(),
-        credit: Credit::Rollout,
+        lesson: Lesson::Rollout,
         scale_advantages: true,
         steps: 30,
         prompts: 4,

@@ -6,24 +6,31 @@ use pluriscope::train::{
     TrainError,
     batch::{Batch, Example},
     checkpoint::{Progress, State},
-    credit::Credit,
     frozen::Frozen,
     grpo::{self, GrpoReport, GrpoSettings, Policy, Prompts, Request, Rollout, StepReport},
     grpo_loss::GrpoLoss,
     lora::Lora,
     network::{learn, score},
     optimiser::{AdamW, OptimiserSettings},
+    verdict::Lesson,
 };
 use std::{ops::ControlFlow, path::Path};
 
 const PROMPTS: usize = 4;
 const GROUP: usize = 4;
-/// Of five tokens, the first that states the answer.
-const STATEMENT: usize = 2;
+/// No verdict that would be right fits into this prompt's rollouts.
+const UNSURE: usize = 1;
+/// Of five tokens, those before the verdict.
+const RATIONALE: usize = 2;
 
 /// Writes the same rollouts of five tokens for a prompt every time; every other one is right, but none of the last
 /// prompt's.
 struct Fixed;
+
+/// The verdicts that a prompt could have, in two tokens each: the right one first.
+fn words(prompt: usize) -> Vec<Vec<u32>> {
+    [90, 110].map(|seed| tiny::tokens(prompt as u64 + seed, 2)).to_vec()
+}
 
 fn rollout(prompt: usize, sample: usize) -> Rollout {
     Rollout {
@@ -32,7 +39,7 @@ fn rollout(prompt: usize, sample: usize) -> Rollout {
         text: String::new(),
         reward: f32::from(u8::from(sample.is_multiple_of(2) && prompt + 1 < PROMPTS)),
         answered: true,
-        statement: STATEMENT,
+        verdict: (prompt != UNSURE).then(|| (RATIONALE, words(prompt))),
     }
 }
 
@@ -57,7 +64,7 @@ fn settings(updates: usize, passes: usize) -> GrpoSettings {
         lora: super::shape(),
         optimiser: OptimiserSettings { lr: 5e-2, warmup: 0.0, ..OptimiserSettings::default() },
         loss: GrpoLoss { kl: 0.0, ..GrpoLoss::default() },
-        credit: Credit::Rollout,
+        lesson: Lesson::Rollout,
         scale_advantages: true,
         steps: 1,
         prompts: PROMPTS,
@@ -126,17 +133,6 @@ fn order(frozen: &Frozen) -> Vec<usize> {
 /// The updates written out: `parts` of prompts, gone through `passes` times. Returns the adapter and how many tokens
 /// the clip held back, and how many there were.
 fn by_hand(frozen: &Frozen, parts: &[&[usize]], passes: usize, clip: f32) -> (Lora, usize, usize) {
-    by_hand_from(0, frozen, parts, passes, clip)
-}
-
-/// The same, with nothing learnt of the tokens before token `from` of each rollout.
-fn by_hand_from(
-    from: usize,
-    frozen: &Frozen,
-    parts: &[&[usize]],
-    passes: usize,
-    clip: f32,
-) -> (Lora, usize, usize) {
     let mut lora = filled(frozen);
     let mut adam = AdamW::new(lora.values.len());
     let settings = settings(1, 1);
@@ -156,9 +152,8 @@ fn by_hand_from(
         })
         .collect();
     // Rewards 1, 0, 1, 0: mean 1/2, unbiased deviation sqrt(1/3).
-    let gain = |target: usize, row: usize| {
-        let credited = f64::from(u8::from(target % 5 >= from));
-        (credited * if row.is_multiple_of(2) { 0.5f64 } else { -0.5 } / ((1.0f64 / 3.0).sqrt() + 1e-6)) as f32
+    let gain = |row: usize| {
+        (if row.is_multiple_of(2) { 0.5f64 } else { -0.5 } / ((1.0f64 / 3.0).sqrt() + 1e-6)) as f32
     };
     let old: Vec<Vec<f32>> =
         batches.iter().map(|b| score(frozen, Some(&lora), b).iter().map(|s| s.logprob).collect()).collect();
@@ -167,12 +162,12 @@ fn by_hand_from(
         for (batch, old) in batches.iter().zip(&old) {
             let weight = 1.0 / batch.targets.len() as f32;
             let is_held = |i: usize, new: f32| {
-                let (a, ratio) = (gain(i, batch.targets[i].row), (new - old[i]).exp());
+                let (a, ratio) = (gain(batch.targets[i].row), (new - old[i]).exp());
                 (a > 0.0 && ratio > 1.0 + clip)
                     || (a < 0.0 && (ratio < 1.0 - clip || -a * ratio.max(1.0 - clip) > -3.0 * a))
             };
             let slope = |i: usize, new: f32| {
-                let (a, ratio) = (gain(i, batch.targets[i].row), (new - old[i]).exp());
+                let (a, ratio) = (gain(batch.targets[i].row), (new - old[i]).exp());
                 if is_held(i, new) { 0.0 } else { -a * ratio * weight }
             };
             let mut gradient = vec![0f32; lora.values.len()];
@@ -225,18 +220,53 @@ fn several_updates_keep_the_old_probabilities_and_the_clip_acts() {
 }
 
 #[test]
-fn only_what_states_the_answer_is_credited_where_that_is_asked() {
+fn the_odds_of_the_right_verdict_after_each_rationale_are_raised_and_nothing_else_is_learnt() {
     let (_folder, frozen) = base(tiny::LLAMA);
     let order = order(&frozen);
-    let taught: Vec<usize> = order.into_iter().filter(|p| p + 1 < PROMPTS).collect();
     let out = tempfile::tempdir().unwrap();
-    let mut settings = settings(1, 1);
-    settings.credit = Credit::Verdict;
-    let (result, _) = run(&frozen, &settings, out.path(), 0);
-    let (want, ..) = by_hand_from(STATEMENT, &frozen, &[&taught], 1, 0.2);
-    let (all, ..) = by_hand(&frozen, &[&taught], 1, 0.2);
-    assert_eq!(result.unwrap().0.values, want.values);
-    assert_ne!(want.values, all.values);
+    let settings = GrpoSettings { lesson: Lesson::Verdict, ..settings(1, 1) };
+    let (result, steps) = run(&frozen, &settings, out.path(), 0);
+    let rows: Vec<Example> = order
+        .iter()
+        .filter(|prompt| **prompt != UNSURE)
+        .flat_map(|&prompt| (0..GROUP).map(move |sample| (prompt, sample)))
+        .flat_map(|(prompt, sample)| words(prompt).into_iter().map(move |word| (prompt, sample, word)))
+        .map(|(prompt, sample, completion)| Example {
+            prompt: [&prompts()[prompt][..], &rollout(prompt, sample).tokens[..RATIONALE]].concat(),
+            completion,
+            train_prompt: false,
+        })
+        .collect();
+    let batch = Batch::new(&rows.iter().collect::<Vec<_>>());
+    assert_eq!(batch.targets.len(), (PROMPTS - 1) * GROUP * 2 * 2);
+    // The share of the right one of each two, and the mean of minus its logarithm.
+    let shares = |lora: &Lora| -> Vec<f64> {
+        let mut sums = vec![0f64; rows.len()];
+        for (target, scored) in batch.targets.iter().zip(score(&frozen, Some(lora), &batch)) {
+            sums[target.row] += f64::from(scored.logprob);
+        }
+        sums.chunks(2).map(|pair| 1.0 / (1.0 + (pair[1] - pair[0]).exp())).collect()
+    };
+    let doubt = |lora: &Lora| {
+        let shares = shares(lora);
+        shares.iter().map(|share| -share.ln()).sum::<f64>() / shares.len() as f64
+    };
+    let mut want = filled(&frozen);
+    let (before, first) = (doubt(&want), shares(&want));
+    let (mut adam, mut gradient) = (AdamW::new(want.values.len()), vec![0f32; want.values.len()]);
+    let slope = |i: usize, _: f32| {
+        let row = batch.targets[i].row;
+        let gain = (1.0 - first[row / 2]) * if row.is_multiple_of(2) { 1.0 } else { -1.0 };
+        -gain as f32 / batch.targets.len() as f32
+    };
+    learn(&frozen, &want, &batch, settings.seed, &slope, &mut gradient);
+    adam.update(&mut want.values, &mut gradient, settings.optimiser.rate(0, 1), &settings.optimiser);
+    let got = result.unwrap().0;
+    let off = tiny::difference(&got.values, &want.values);
+    assert!(off < 1e-4, "off by {off}");
+    assert_eq!((steps[0].silent, steps[0].updates), (1, 1));
+    assert!((f64::from(steps[0].loss) - before).abs() < 1e-4, "{} and {before}", steps[0].loss);
+    assert!(doubt(&got) < before - 0.1, "{before} to {}", doubt(&got));
 }
 
 #[test]
@@ -284,7 +314,7 @@ fn a_run_of_several_updates_that_was_stopped_ends_as_if_it_had_not_been() {
 #[test]
 fn run_folders_from_before_say_one_update() {
     let mut old = serde_json::to_value(settings(1, 1)).unwrap();
-    for name in ["updates", "passes", "credit"] {
+    for name in ["updates", "passes", "lesson"] {
         old.as_object_mut().unwrap().remove(name);
     }
     assert_eq!(serde_json::from_value::<GrpoSettings>(old).unwrap(), settings(1, 1));
