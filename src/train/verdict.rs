@@ -141,9 +141,9 @@ mod tests {
             ),
             // A first verdict that is taken back does not count.
             (
-                "Privacy supports it. But no, it opposes it.\nAnswer: B",
+                "Privacy supports it. But in the end it opposes it.\nAnswer: B",
                 Letter::A,
-                Some("Privacy supports it. But no, it| supports| opposes"),
+                Some("Privacy supports it. But in the end it| supports| opposes"),
             ),
             ("Answer: A", Letter::C, Some("Answer:| C| A| B")),
             ("Nobody can say.", Letter::A, None),
@@ -156,12 +156,14 @@ mod tests {
     #[test]
     fn survey_items_have_letters_alone() {
         let mut survey = item(Letter::B);
-        survey.perspective.kind = crate::core::Kind::Demographic;
-        let text = "Old people support it.\nAnswer: A";
+        for option in &mut survey.options {
+            option.text = format!("{} times a week", option.letter);
+        }
+        let text = "Old people support each other.\nAnswer: A";
         let found = verdict(text, &survey).unwrap();
         assert_eq!(
             (&text[..found.at], &found.words[..]),
-            ("Old people support it.\nAnswer:", &[" B", " A", " C"].map(str::to_owned)[..])
+            ("Old people support each other.\nAnswer:", &[" B", " A", " C"].map(str::to_owned)[..])
         );
     }
 

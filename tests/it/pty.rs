@@ -220,7 +220,7 @@ fn doctor_names_a_terminal_that_cannot_show_the_explorer() {
 
 #[test]
 fn a_theme_that_is_configured_and_does_not_exist_is_named() {
-    for (args, status) in [(&[][..], 2), (&["demo"], 2), (&["annotate"], 2), (&["doctor"], 1)] {
+    for (args, status) in [(&[][..], 2), (&["demo"], 2), (&["doctor"], 1)] {
         let mut session = Session::with(args, (120, 40), "xterm-256color", &[("PLURISCOPE_THEME", "mauve")]);
         assert_eq!(wait(&mut *session.child).exit_code(), status, "{args:?}");
         session.reader.join().unwrap();

@@ -146,13 +146,13 @@ fn what_is_asked_about_an_item_that_is_still_being_read_is_written_once_it_is_th
 fn labelling_waits_for_an_item_that_is_still_being_read_and_for_all_of_its_traces() {
     let mut bench = bench();
     bench.held = Some(Vec::new());
-    bench.press("/privacy<enter><enter><enter>3a");
+    bench.press("/rest<enter><enter><enter>a");
     assert!(bench.screen().contains("labelling starts with it"), "{}", bench.screen());
     bench.release_traces();
     assert!(bench.desks.is_empty(), "the item itself is missing yet");
     bench.release();
     let [desk] = &bench.desks[..] else { panic!("{:?}", bench.desks) };
-    assert!(desk.traces.len() > 1, "{:?}", desk.traces);
+    assert!(!desk.traces.is_empty());
     // Who has gone on to another item meanwhile does not want this one any more.
     let mut bench = self::bench();
     bench.held = Some(Vec::new());
