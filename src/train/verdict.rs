@@ -1,8 +1,7 @@
 //! The verdict after a rationale that the policy wrote: what is learnt where the verdict is weighed, not drawn.
 //!
 //! GRPO draws a whole rollout and gives each of its tokens the same advantage. Of a rationale of forty tokens one word
-//! decides the answer, and what the others add to the gradient is noise: in a model that reasons before it knows, nearly
-//! all of it. So the verdict can be weighed instead: the policy writes a rationale, and in the place of its own verdict
+//! decides the answer, and most of what the others add to the gradient is noise. The verdict can be weighed instead: the policy writes a rationale, and in the place of its own verdict
 //! the probability of the right word, among the words that could stand there, is what is raised, by exactly its gradient.
 //! On the average over rationales its logarithm is a lower bound of that of the right answer (Jensen), as in Zhou et al.
 //! 2025 (VeriFree) and Tang et al. 2025 (JEPO); of their two terms this is the one that teaches where to arrive. The other,
@@ -78,6 +77,7 @@ fn turned(word: &str, from: Letter, to: Letter) -> Option<String> {
         ("supporting", "opposing"),
         ("supported", "opposed"),
         ("support", "oppose"),
+        ("Support", "Oppose"),
     ];
     let pair = |(a, b): (&'static str, &'static str)| match (from, to) {
         (Letter::A, Letter::B) => Some((a, b)),
@@ -146,6 +146,7 @@ mod tests {
                 Some("Privacy supports it. But in the end it| supports| opposes"),
             ),
             ("Answer: A", Letter::C, Some("Answer:| C| A| B")),
+            ("Support.\nAnswer: A", Letter::B, Some("|Oppose|Support")),
             ("Nobody can say.", Letter::A, None),
             ("", Letter::A, None),
         ] {

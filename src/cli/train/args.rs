@@ -177,10 +177,9 @@ pub struct RolloutArgs {
     /// method will write, and more groups have but one answer
     #[arg(long, default_value_t = 1.0, value_name = "T", value_parser = temperature)]
     pub temperature: f32,
-    /// What is learnt: the whole `rollout`, by its reward against those of its prompt, or with `verdict` the right
-    /// verdict after each rationale as it was written, whose probability is known and need not be drawn. That teaches a
-    /// small model far more a step, of where to arrive and not of how to get there; it wants many prompts of few
-    /// rollouts
+    /// What is learnt: the whole `rollout`, by its reward against those of its prompt, or with `verdict` the odds of the
+    /// right verdict after each rationale as it was written: where to arrive, and not how to get there. They are known
+    /// and need not be drawn, so one rollout of a prompt is enough
     #[arg(long, value_enum, default_value_t = Learn::Rollout)]
     pub learn: Learn,
     /// How tokens are put together: the mean over all (DAPO), over each rollout first (GRPO), or a fixed length

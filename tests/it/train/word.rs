@@ -33,5 +33,7 @@ fn what_cannot_be_learnt_so_is_misuse() {
     let said = words(&place.run("sft", &["--template", "nope", "-o", "run"]), 2);
     assert!(said.contains("no prompt template `nope`") && said.contains("bare, direct"), "{said}");
     words(&place.run("rlvr", &["--word", "-o", "run"]), 2);
+    let said = words(&place.run("rlvr", &["--group", "1", "-o", "run"]), 2);
+    assert!(said.contains("nothing to compare") && said.contains("--learn verdict"), "{said}");
     words(&place.run("judge", &["--template", "bare", "-o", "run"]), 2);
 }
