@@ -66,7 +66,7 @@ impl Curve {
 
 /// A run that is alive writes something at least every so many seconds, or steps.
 const SILENCE: f64 = 300.0;
-const STEPS_OF_SILENCE: f64 = 20.0;
+const STEPS_OF_SILENCE: f64 = 8.0;
 
 /// One run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,12 +117,18 @@ impl RunLog {
         self.series.values().filter_map(|points| points.last()).map(|p| p.step).max().unwrap_or(0)
     }
 
-    /// Seconds a step took, over the last points: what the time left is reckoned from.
+    /// Seconds a step took, the median over the last points: what the time left is reckoned from. A pause, or a night
+    /// between an interruption and its resumption, is one long step among others.
     pub fn seconds_per_step(&self) -> Option<f64> {
         let points = self.series.values().max_by_key(|points| points.len())?;
-        let last = points.last()?;
-        let first = points[points.len().saturating_sub(12)..].first()?;
-        (last.step > first.step).then(|| (last.wall - first.wall) / (last.step - first.step) as f64)
+        let last = &points[points.len().saturating_sub(12)..];
+        let mut paces: Vec<f64> = last
+            .windows(2)
+            .filter(|pair| pair[1].step > pair[0].step)
+            .map(|pair| (pair[1].wall - pair[0].wall) / (pair[1].step - pair[0].step) as f64)
+            .collect();
+        paces.sort_by(f64::total_cmp);
+        paces.get(paces.len() / 2).copied()
     }
 
     /// Seconds until the end, where the run says how many steps it makes.
@@ -179,6 +185,9 @@ mod tests {
         let mut run = RunLog { steps: Some(100), ..RunLog::default() };
         run.series.insert("train/loss".into(), points(&(1..=50).map(|s| (s, 1.0)).collect::<Vec<_>>()));
         assert_eq!(run.seconds_left(), Some(100.0));
+        // A night in between changes nothing.
+        run.series.values_mut().flatten().filter(|p| p.step > 45).for_each(|p| p.wall += 30_000.0);
+        assert_eq!(run.seconds_left(), Some(100.0));
         assert_eq!(RunLog::default().seconds_left(), None);
     }
 
@@ -191,7 +200,7 @@ mod tests {
         assert!(!run.silent_at(21.0) && !run.silent_at(319.0) && run.silent_at(321.0));
         // Slow steps need more patience.
         run.series.insert("train/loss".into(), points(60.0).collect());
-        assert!(!run.silent_at(600.0 + 1_199.0) && run.silent_at(600.0 + 1_201.0));
+        assert!(!run.silent_at(600.0 + 479.0) && run.silent_at(600.0 + 481.0));
         run.steps = Some(10);
         assert!(!run.silent_at(1e9), "it is at its end");
         run.steps = None;
