@@ -14,9 +14,9 @@
 //! | [`priority`] | weights over perspectives, decisions and tipping points |
 //! | [`steps`] | all of it as independent steps; [`report`] is the result |
 //! | [`sheet`] | a report as tables of short texts, for the screen and every format |
-//! | [`chart`] | what is drawn of a report; [`format`] names the forms of its files |
+//! | [`chart`] | what is drawn of a report; [`mod@format`] names the forms of its files |
 //! | [`bootstrap`] | intervals by drawing situations; [`random`] draws |
-//! | [`wilson`] | the interval of a bare share |
+//! | [`wilson()`] | the interval of a bare share |
 
 pub mod baseline;
 pub mod bootstrap;

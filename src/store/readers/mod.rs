@@ -188,7 +188,7 @@ pub fn line(format: Format, line: &str, context: &Context) -> Result<Vec<Row>, S
     rows(format, fields, context)
 }
 
-/// Puts one line into an index: the same outcome as [`line`], without keeping its texts.
+/// Puts one line into an index: the same outcome as [`line()`], without keeping its texts.
 pub fn index_line(
     format: Format,
     text: &str,
