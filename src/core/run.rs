@@ -64,7 +64,7 @@ impl Curve {
     }
 }
 
-/// A run that is alive writes something at least every so many seconds, or steps.
+/// A run that is alive writes something at least every so many seconds, and steps' time.
 const SILENCE: f64 = 300.0;
 const STEPS_OF_SILENCE: f64 = 8.0;
 
@@ -86,8 +86,8 @@ pub struct RunLog {
     pub rollouts: Vec<Rollout>,
     /// What is wrong with its files.
     pub problem: Option<String>,
-    /// Whether nothing has come of it for so long that it must have been stopped before its end.
-    pub stopped: bool,
+    /// Whether it is short of its end and nothing has come of it for long: it may have been stopped.
+    pub silent: bool,
 }
 
 impl RunLog {
@@ -138,10 +138,11 @@ impl RunLog {
     }
 
     /// Whether at this time (seconds since 1970) the run is not at its end and has been silent for far longer than its
-    /// steps take, validations included.
+    /// steps take.
     pub fn silent_at(&self, now: f64) -> bool {
-        let last =
-            self.series.values().filter_map(|points| points.last()).map(|p| p.wall).fold(f64::MIN, f64::max);
+        let walls = self.series.values().filter_map(|points| points.last()).map(|point| point.wall);
+        // Who has written nothing yet has only begun.
+        let Some(last) = walls.max_by(f64::total_cmp) else { return false };
         let patience = SILENCE.max(STEPS_OF_SILENCE * self.seconds_per_step().unwrap_or(0.0));
         self.steps.is_some_and(|steps| self.last_step() < steps) && now - last > patience
     }
@@ -194,6 +195,7 @@ mod tests {
     #[test]
     fn a_run_that_is_silent_before_its_end_has_stopped() {
         let mut run = RunLog { steps: Some(100), ..RunLog::default() };
+        assert!(!run.silent_at(1e9), "it has only begun");
         let points =
             |seconds: f64| (1..=10).map(move |step| Point { step, wall: step as f64 * seconds, value: 0.5 });
         run.series.insert("train/loss".into(), points(2.0).collect());

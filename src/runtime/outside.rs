@@ -226,9 +226,9 @@ impl Outside {
                 }
                 // A run that was killed writes nothing: only time tells.
                 for run in &mut shown {
-                    let stopped = run.silent_at(now() as f64 / 1000.0);
-                    if run.stopped != stopped {
-                        Arc::make_mut(run).stopped = stopped;
+                    let silent = run.silent_at(now() as f64 / 1000.0);
+                    if run.silent != silent {
+                        Arc::make_mut(run).silent = silent;
                         news = true;
                     }
                 }

@@ -28,6 +28,7 @@ pub struct GrpoSettings {
     pub lora: LoraShape,
     pub optimiser: OptimiserSettings,
     pub loss: GrpoLoss,
+    /// What a rollout teaches.
     #[serde(default)]
     pub lesson: Lesson,
     /// Divide advantages by the group's deviation (Dr. GRPO does not).
@@ -76,7 +77,7 @@ pub struct Rollout {
     /// Whether there is an answer at all.
     pub answered: bool,
     /// How many of the tokens come before its verdict, and those of each word that could stand there, the right one
-    /// first; `None` where none would be right.
+    /// first; `None` where none would be right, or nobody asked.
     pub verdict: Option<(usize, Vec<Vec<u32>>)>,
 }
 
@@ -90,6 +91,8 @@ pub struct Request {
     /// 0 takes the most probable token.
     pub temperature: f32,
     pub max_tokens: usize,
+    /// With [`Lesson::Verdict`], rollouts want their verdicts.
+    pub lesson: Lesson,
 }
 
 /// Writes completions with the adapter in a folder; `validation` chooses the list of prompts.
@@ -183,6 +186,7 @@ pub fn train(
             seed: settings.seed.wrapping_add(progress.step as u64),
             temperature: settings.temperature,
             max_tokens: settings.max_tokens,
+            lesson: settings.lesson,
         };
         let rollouts = policy.write(&adapter, false, &request);
         fs::remove_dir_all(&adapter).map_err(TrainError::io(&adapter))?;
@@ -243,6 +247,7 @@ fn look(
         seed: settings.seed,
         temperature: 0.0,
         max_tokens: settings.max_tokens,
+        lesson: Lesson::Rollout,
     };
     let rollouts = policy.write(&adapter, true, &request);
     fs::remove_dir_all(&adapter).map_err(TrainError::io(&adapter))?;

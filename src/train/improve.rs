@@ -32,13 +32,6 @@ impl Task {
             Task::Choice(rows) => rows,
         }
     }
-
-    fn gain(&self) -> f32 {
-        match self {
-            Task::Row(_, gain) => *gain,
-            Task::Choice(_) => 0.0,
-        }
-    }
 }
 
 /// What is learnt of the rollouts of one prompt.
@@ -197,17 +190,23 @@ fn passes(frozen: &Frozen, lora: &Lora, settings: &GrpoSettings, groups: &[Group
             batch.temperature = settings.temperature;
             let logprobs = |lora| score(frozen, lora, &batch).iter().map(|s| s.logprob).collect::<Vec<_>>();
             let reference = (settings.loss.kl > 0.0).then(|| logprobs(None));
-            let (gains, doubt) = match settings.lesson {
-                Lesson::Rollout => (chunk.iter().map(|task| task.gain()).collect(), None),
-                Lesson::Verdict => {
-                    let mut sums = vec![0f32; rows.len()];
-                    for (target, logprob) in batch.targets.iter().zip(logprobs(Some(lora))) {
-                        sums[target.row] += logprob;
-                    }
-                    let (gains, doubt) = weigh(chunk.iter().map(|task| task.rows().len()), &sums);
-                    (gains, Some(doubt / tasks.len() as f32))
+            let mut sums = vec![0f32; rows.len()];
+            if settings.lesson == Lesson::Verdict {
+                for (target, logprob) in batch.targets.iter().zip(logprobs(Some(lora))) {
+                    sums[target.row] += logprob;
                 }
-            };
+            }
+            let (mut gains, mut doubt) = (Vec::with_capacity(rows.len()), None);
+            for task in chunk {
+                match task {
+                    Task::Row(_, gain) => gains.push(*gain),
+                    Task::Choice(rows) => {
+                        let at = gains.len();
+                        let own = weigh(&sums[at..at + rows.len()], &mut gains);
+                        doubt = Some(doubt.unwrap_or(0.0) + own / tasks.len() as f32);
+                    }
+                }
+            }
             Pass {
                 advantages: batch.targets.iter().map(|t| gains[t.row]).collect(),
                 weights: batch.targets.iter().map(|t| weights[t.row]).collect(),
@@ -220,22 +219,14 @@ fn passes(frozen: &Frozen, lora: &Lora, settings: &GrpoSettings, groups: &[Group
         .collect()
 }
 
-/// The advantage of each completion of choices with so many of them, from their log-probabilities: the slope of the
-/// logarithm of the first one's share. And the sum of minus that logarithm.
-fn weigh(sizes: impl Iterator<Item = usize>, logprobs: &[f32]) -> (Vec<f32>, f32) {
-    let (mut gains, mut doubt, mut at) = (Vec::with_capacity(logprobs.len()), 0.0, 0);
-    for size in sizes {
-        let own = &logprobs[at..at + size];
-        let most = own.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let all: f32 = own.iter().map(|l| (l - most).exp()).sum();
-        for (i, logprob) in own.iter().enumerate() {
-            let share = (logprob - most).exp() / all;
-            gains.push(f32::from(u8::from(i == 0)) - share);
-        }
-        doubt += all.ln() + most - own.first().copied().unwrap_or(most);
-        at += size;
-    }
-    (gains, doubt)
+/// Adds the advantage of each completion of a choice to `gains`, from their log-probabilities: the slope of the logarithm
+/// of the first one's share. Returns minus that logarithm.
+fn weigh(logprobs: &[f32], gains: &mut Vec<f32>) -> f32 {
+    let most = logprobs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let all: f32 = logprobs.iter().map(|l| (l - most).exp()).sum();
+    let shares = logprobs.iter().map(|l| (l - most).exp() / all);
+    gains.extend(shares.enumerate().map(|(i, share)| f32::from(u8::from(i == 0)) - share));
+    all.ln() + most - logprobs.first().copied().unwrap_or(most)
 }
 
 #[cfg(test)]
@@ -245,11 +236,12 @@ mod tests {
     #[test]
     fn the_right_word_gains_what_it_lacks_and_the_others_lose_their_shares() {
         let ln = |p: &[f32]| p.iter().map(|p| p.ln()).collect::<Vec<_>>();
-        let (gains, doubt) = weigh([2, 3].into_iter(), &[ln(&[0.2, 0.2]), ln(&[0.1, 0.3, 0.1])].concat());
+        let mut gains = Vec::new();
+        let doubt = weigh(&ln(&[0.2, 0.2]), &mut gains) + weigh(&ln(&[0.1, 0.3, 0.1]), &mut gains);
         for (gain, want) in gains.iter().zip([0.5, -0.5, 0.8, -0.6, -0.2]) {
             assert!((gain - want).abs() < 1e-6, "{gains:?}");
         }
-        assert!((doubt - (0.5f32.ln() + 0.2f32.ln()).abs()).abs() < 1e-6);
+        assert!((doubt + (0.5f32 * 0.2).ln()).abs() < 1e-6);
     }
 
     #[test]

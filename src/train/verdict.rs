@@ -1,14 +1,15 @@
 //! The verdict after a rationale that the policy wrote: what is learnt where the verdict is weighed, not drawn.
 //!
-//! GRPO draws a whole rollout and gives each of its tokens the same advantage. Of a rationale of forty tokens one word
-//! decides the answer, and most of what the others add to the gradient is noise. The verdict can be weighed instead: the policy writes a rationale, and in the place of its own verdict
-//! the probability of the right word, among the words that could stand there, is what is raised, by exactly its gradient.
-//! On the average over rationales its logarithm is a lower bound of that of the right answer (Jensen), as in Zhou et al.
-//! 2025 (VeriFree) and Tang et al. 2025 (JEPO); of their two terms this is the one that teaches where to arrive. The other,
-//! which teaches the rationale that leads there, is GRPO's affair. Only the odds of these words are learnt: raising the
-//! right one against all words teaches to come to the verdict sooner, and rationales shrink.
+//! GRPO draws a whole rollout and gives each of its tokens the same advantage, though one word of a rationale of forty
+//! tokens decides the answer. The verdict can be weighed instead: the policy writes a rationale, and in the place of its
+//! own verdict the probability of the right word, among the words that could stand there, is what is raised, by exactly
+//! its gradient. The logarithm of that probability, averaged over rationales, is a lower bound of the right answer's
+//! (Jensen), as in Tang et al. 2025 (JEPO); Zhou et al. 2025 (VeriFree) take the probability itself. Of the two terms of
+//! either this is the one that teaches where to arrive; the other, which teaches the rationale that leads there, is
+//! GRPO's affair. Only the odds of these words are learnt: raising the right one against all words teaches to come to the
+//! verdict sooner, and rationales shrink (`tests/bench/LOG.md`).
 
-use crate::core::{Item, Letter, parse_answer};
+use crate::core::{Item, Letter, check::edits::opposite, parse_answer};
 use serde::{Deserialize, Serialize};
 
 /// What a step of reinforcement learning learns from a rollout.
@@ -57,35 +58,20 @@ pub fn verdict(text: &str, item: &Item) -> Option<Verdict> {
     }
     let (at, end) = (starts[first], starts.get(first + 1).copied().unwrap_or(text.len()));
     let word = text[at..end].trim_end_matches(|c: char| !c.is_alphanumeric());
-    let right = turned(word, answer.letter, gold)?;
-    let others = item.options.iter().map(|o| o.letter).filter(|letter| *letter != gold);
-    let words: Vec<String> =
-        std::iter::once(right).chain(others.filter_map(|other| turned(word, answer.letter, other))).collect();
-    (words.len() > 1).then_some(Verdict { at, words })
-}
-
-/// `word`, which says `from`, so that it says `to`.
-fn turned(word: &str, from: Letter, to: Letter) -> Option<String> {
-    if from == to {
-        return Some(word.to_owned());
-    }
-    if let Some(before) = word.strip_suffix(from.as_char()).filter(|b| !b.ends_with(char::is_alphanumeric)) {
-        return Some(format!("{before}{to}"));
-    }
-    let forms = [
-        ("supports", "opposes"),
-        ("supporting", "opposing"),
-        ("supported", "opposed"),
-        ("support", "oppose"),
-        ("Support", "Oppose"),
-    ];
-    let pair = |(a, b): (&'static str, &'static str)| match (from, to) {
-        (Letter::A, Letter::B) => Some((a, b)),
-        (Letter::B, Letter::A) => Some((b, a)),
-        _ => None,
+    // Another word is good where it says what it should.
+    let says = |word: &String, letter: Letter| {
+        let told = parse_answer(&format!("{}{word}", &text[..at]), item);
+        told.is_some_and(|told| told.letter == letter)
     };
-    let mut pairs = forms.into_iter().filter_map(pair);
-    pairs.find_map(|(old, new)| word.strip_suffix(old).map(|before| format!("{before}{new}")))
+    let saying = |letter: Letter| {
+        let own = (letter == answer.letter).then(|| word.to_owned());
+        let lettered = word.strip_suffix(answer.letter.as_char()).map(|before| format!("{before}{letter}"));
+        own.or(lettered).into_iter().chain(opposite(word)).find(|word| says(word, letter))
+    };
+    let right = saying(gold)?;
+    let others = item.options.iter().map(|option| option.letter).filter(|letter| *letter != gold);
+    let words: Vec<String> = std::iter::once(right).chain(others.filter_map(saying)).collect();
+    (words.len() > 1).then_some(Verdict { at, words })
 }
 
 /// Where words begin, with the white space before them.

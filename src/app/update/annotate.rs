@@ -23,7 +23,10 @@ use crate::app::{
     state::{Screen, State},
     texts::Lookup,
 };
-use crate::core::annotation::{Value, session::Outcome};
+use crate::core::{
+    Item, ItemIx, Trace,
+    annotation::{Value, session::Outcome},
+};
 use std::sync::Arc;
 
 /// Opens the desk on the traces of the explorer's item. Gold was in sight: these labels are not blind.
@@ -33,35 +36,14 @@ pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     }
     let Some(ix) = state.explorer.items.current() else { return state.say("no item to annotate") };
-    let unknown = "the file says too little of this item to annotate it";
-    let Some(entry) = state.corpus.item(ix).filter(|entry| entry.known()) else { return state.say(unknown) };
-    let shown = state.explorer.compare.shown(state.methods.len());
-    let reading = shown.iter().any(|column| matches!(cell(state, ix, *column), Cell::Loading));
-    let item = match state.texts.get(entry.loc) {
-        Lookup::Ready(entry) => entry.item.clone(),
-        Lookup::Pending => None,
-        Lookup::Failed(problem) => {
-            return state.complain(format!("the item cannot be read: {problem}"));
+    let traces = match material(state, ix) {
+        Ok(Some(traces)) => traces,
+        Ok(None) => {
+            state.annotate.awaiting = state.corpus.item(ix).map(|entry| entry.id);
+            return state.say("the item is still being read: labelling starts with it");
         }
+        Err(why_not) => return state.say(why_not),
     };
-    if reading || matches!(state.texts.get(entry.loc), Lookup::Pending) {
-        state.annotate.awaiting = Some(entry.id);
-        return state.say("the item is still being read: labelling starts with it");
-    }
-    let Some(item) = item else { return state.say(unknown) };
-    let mut traces: Vec<_> = Vec::new();
-    for column in shown {
-        if let Cell::Trace { entry, .. } = cell(state, ix, column)
-            && let Some(trace) = &entry.trace
-        {
-            // The focused column comes first: the desk opens on it.
-            let at = if column == state.explorer.compare.focus { 0 } else { traces.len() };
-            traces.insert(at, (Arc::clone(&item), Arc::clone(trace)));
-        }
-    }
-    if traces.is_empty() {
-        return state.say("this item has no trace to annotate");
-    }
     if state.annotate.waiting() {
         return state.complain("answers of the last item are still on their way to the disk");
     }
@@ -71,6 +53,32 @@ pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
     state.annotate.opening = Opening::Opening;
     state.screen = Screen::Annotate;
     effects.push(Effect::Annotate(Request::Open(OpenDesk { traces, ..OpenDesk::default() })));
+}
+
+/// What the shown columns give to annotate, the focused one first, since the desk opens on it; `None` while it is being
+/// read.
+fn material(state: &State, ix: ItemIx) -> Result<Option<Vec<(Arc<Item>, Arc<Trace>)>>, String> {
+    let unknown = "the file says too little of this item to annotate it";
+    let entry = state.corpus.item(ix).filter(|entry| entry.known()).ok_or(unknown)?;
+    let item = match state.texts.get(entry.loc) {
+        Lookup::Ready(entry) => entry.item.as_ref().ok_or(unknown)?,
+        Lookup::Pending => return Ok(None),
+        Lookup::Failed(problem) => return Err(format!("the item cannot be read: {problem}")),
+    };
+    let mut traces = Vec::new();
+    for column in state.explorer.compare.shown(state.methods.len()) {
+        match cell(state, ix, column) {
+            Cell::Loading => return Ok(None),
+            Cell::Trace { entry, .. } => {
+                if let Some(trace) = &entry.trace {
+                    let at = if column == state.explorer.compare.focus { 0 } else { traces.len() };
+                    traces.insert(at, (Arc::clone(item), Arc::clone(trace)));
+                }
+            }
+            _ => {}
+        }
+    }
+    if traces.is_empty() { Err("this item has no trace to annotate".to_owned()) } else { Ok(Some(traces)) }
 }
 
 /// Takes what the library answers.
@@ -143,9 +151,15 @@ pub fn settle(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// The desk of an item that was still being read, unless its user has gone on to something else.
 fn open_awaited(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some(id) = state.annotate.awaiting.take() else { return };
-    let current = state.explorer.items.current().and_then(|ix| state.corpus.item(ix)).map(|entry| entry.id);
-    if state.screen == Screen::Explorer && current == Some(id) {
+    let Some(id) = state.annotate.awaiting else { return };
+    let current = state.explorer.items.current();
+    let here = |ix: &ItemIx| state.corpus.item(*ix).is_some_and(|entry| entry.id == id);
+    let wanted = current.filter(here).filter(|_| state.screen == Screen::Explorer);
+    if wanted.is_some_and(|ix| matches!(material(state, ix), Ok(None))) {
+        return;
+    }
+    state.annotate.awaiting = None;
+    if wanted.is_some() {
         open(state, effects);
     }
 }

@@ -156,11 +156,16 @@ pub fn cancel(state: &mut State, effects: &mut Vec<Effect>) {
     if matches!(state.model, ModelState::Fetching { .. }) {
         effects.push(Effect::CancelFetch);
         state.say("fetching stopped");
-    } else if jobs.is_empty() && state.live.awaiting.is_empty() && state.checks.awaiting.is_empty() {
+    } else if jobs.is_empty()
+        && state.live.awaiting.is_empty()
+        && state.checks.awaiting.is_empty()
+        && state.annotate.awaiting.is_none()
+    {
         state.say("nothing is being written");
     }
     state.live.awaiting.clear();
     state.checks.awaiting.clear();
+    state.annotate.awaiting = None;
     effects.extend(jobs.into_iter().map(|job| Effect::Engine(Command::Cancel(job))));
 }
 

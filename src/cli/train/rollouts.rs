@@ -7,7 +7,7 @@ use crate::{
     train::{
         TrainError,
         grpo::{Policy, Request, Rollout},
-        verdict::verdict,
+        verdict::{Lesson, verdict},
     },
 };
 use std::{path::Path, sync::Arc};
@@ -50,7 +50,8 @@ impl Policy for EnginePolicy {
         let traces = self.writer.write(rows, &Asked { adapter, ..self.writer.base() })?;
         let rollouts = traces.iter().enumerate().map(|(i, trace)| {
             let prompt = request.prompts[i / request.group];
-            let verdict = self.verdict(trace, &items[prompt]);
+            let asked = request.lesson == Lesson::Verdict;
+            let verdict = asked.then(|| self.verdict(trace, &items[prompt])).flatten();
             let mut tokens = trace.tokens.clone();
             if trace.finish == Some(Finish::Stop) {
                 tokens.extend(self.end);

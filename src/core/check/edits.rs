@@ -205,6 +205,11 @@ const CONTRACTIONS: [(&str, &str); 14] = [
     ("hasn't", "has"),
 ];
 
+/// `text` with the first word that has an opposite turned into it.
+pub(crate) fn opposite(text: &str) -> Option<String> {
+    antonym(text).map(|edited| edited.text)
+}
+
 fn antonym(step: &str) -> Option<Edited> {
     let mut done = false;
     let text = map_words(step, |word| {

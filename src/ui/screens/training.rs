@@ -81,8 +81,8 @@ fn runs(training: &Training, theme: &Theme, rect: Rect, buffer: &mut Buffer) {
         if let Some(problem) = &run.problem {
             facts.push(problem.clone());
         }
-        if run.stopped {
-            facts.push("stopped".to_owned());
+        if run.silent {
+            facts.push("silent: stopped?".to_owned());
         } else if step < of
             && let Some(left) = run.seconds_left()
         {

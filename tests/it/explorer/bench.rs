@@ -172,11 +172,20 @@ impl Bench {
 
     /// It gives the traces alone.
     pub fn release_traces(&mut self) {
+        self.release_those(|line| line.trace.is_some());
+    }
+
+    /// It gives the items alone.
+    pub fn release_items(&mut self) {
+        self.release_those(|line| line.item.is_some());
+    }
+
+    fn release_those(&mut self, which: impl Fn(&Record) -> bool) {
         let held = self.held.take().unwrap_or_default();
-        let (traces, rest): (Vec<Loc>, Vec<Loc>) =
-            held.into_iter().partition(|loc| self.lines.get(loc).is_some_and(|line| line.trace.is_some()));
+        let (given, rest): (Vec<Loc>, Vec<Loc>) =
+            held.into_iter().partition(|loc| self.lines.get(loc).is_some_and(&which));
         self.held = Some(rest);
-        traces.into_iter().for_each(|loc| self.feed(self.loaded(loc)));
+        given.into_iter().for_each(|loc| self.feed(self.loaded(loc)));
     }
 
     /// Presses keys, written as for `snapshot --keys`.

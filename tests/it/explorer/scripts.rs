@@ -144,21 +144,31 @@ fn what_is_asked_about_an_item_that_is_still_being_read_is_written_once_it_is_th
 
 #[test]
 fn labelling_waits_for_an_item_that_is_still_being_read_and_for_all_of_its_traces() {
-    let mut bench = bench();
-    bench.held = Some(Vec::new());
-    bench.press("/rest<enter><enter><enter>a");
-    assert!(bench.screen().contains("labelling starts with it"), "{}", bench.screen());
-    bench.release_traces();
-    assert!(bench.desks.is_empty(), "the item itself is missing yet");
-    bench.release();
-    let [desk] = &bench.desks[..] else { panic!("{:?}", bench.desks) };
-    assert!(!desk.traces.is_empty());
-    // Who has gone on to another item meanwhile does not want this one any more.
-    let mut bench = self::bench();
-    bench.held = Some(Vec::new());
-    bench.press("2G3a2<up>");
-    bench.release();
-    assert!(bench.desks.is_empty());
+    let parts: [(fn(&mut Bench), &str); 2] =
+        [(Bench::release_traces, "the item"), (Bench::release_items, "its traces")];
+    for (some, missing) in parts {
+        let mut bench = bench();
+        bench.held = Some(Vec::new());
+        bench.press("/rest<enter><enter><enter>a");
+        assert!(bench.screen().contains("labelling starts with it"), "{}", bench.screen());
+        some(&mut bench);
+        assert!(bench.desks.is_empty(), "{missing} is missing yet");
+        bench.release();
+        let [desk] = &bench.desks[..] else { panic!("{:?}", bench.desks) };
+        assert!(!desk.traces.is_empty());
+    }
+}
+
+#[test]
+fn labelling_that_waits_is_given_up_by_going_on_and_by_cancelling() {
+    for (keys, way) in [("2<up>", "another item"), ("x", "cancelled"), ("t", "another screen")] {
+        let mut bench = bench();
+        bench.held = Some(Vec::new());
+        bench.press("2G3a").press(keys);
+        assert_eq!(bench.state.annotate.awaiting, None, "{way}");
+        bench.release();
+        assert!(bench.desks.is_empty(), "{way}");
+    }
 }
 
 #[test]
