@@ -18,7 +18,7 @@ pub mod reading;
 use crate::core::ItemId;
 
 pub use desk::{Desk, Saving, Writing};
-pub use outside::{Fault, Numbers, OpenDesk, Opened, Reply, Request};
+pub use outside::{Fault, Numbers, OpenDesk, Opened, Reply, Request, Traces};
 
 /// What the screen shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

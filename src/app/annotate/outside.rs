@@ -12,6 +12,9 @@ use crate::core::{
 };
 use std::sync::Arc;
 
+/// Traces with their items, in the order in which they are labelled.
+pub type Traces = Vec<(Arc<Item>, Arc<Trace>)>;
+
 /// Which desk is wanted.
 #[derive(Clone, Debug, Default)]
 pub struct OpenDesk {
@@ -22,7 +25,7 @@ pub struct OpenDesk {
     pub adjudicate: bool,
     pub blind: bool,
     /// Traces that are to be labelled on the spot, in a project of their own.
-    pub traces: Vec<(Arc<Item>, Arc<Trace>)>,
+    pub traces: Traces,
 }
 
 /// What is asked.

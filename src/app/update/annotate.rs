@@ -17,14 +17,14 @@ pub use mouse::on_mouse;
 
 use crate::app::{
     action::Action,
-    annotate::{Counting, Desk, OpenDesk, Opening, Page, Reply, Request, Saving},
+    annotate::{Counting, Desk, OpenDesk, Opening, Page, Reply, Request, Saving, Traces},
     effect::Effect,
     explorer::{Cell, cell},
     state::{Screen, State},
     texts::Lookup,
 };
 use crate::core::{
-    Item, ItemIx, Trace,
+    ItemIx,
     annotation::{Value, session::Outcome},
 };
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// What the shown columns give to annotate, the focused one first, since the desk opens on it; `None` while it is being
 /// read.
-fn material(state: &State, ix: ItemIx) -> Result<Option<Vec<(Arc<Item>, Arc<Trace>)>>, String> {
+fn material(state: &State, ix: ItemIx) -> Result<Option<Traces>, String> {
     let unknown = "the file says too little of this item to annotate it";
     let entry = state.corpus.item(ix).filter(|entry| entry.known()).ok_or(unknown)?;
     let item = match state.texts.get(entry.loc) {
@@ -65,7 +65,7 @@ fn material(state: &State, ix: ItemIx) -> Result<Option<Vec<(Arc<Item>, Arc<Trac
         Lookup::Pending => return Ok(None),
         Lookup::Failed(problem) => return Err(format!("the item cannot be read: {problem}")),
     };
-    let mut traces = Vec::new();
+    let mut traces = Traces::new();
     for column in state.explorer.compare.shown(state.methods.len()) {
         match cell(state, ix, column) {
             Cell::Loading => return Ok(None),
