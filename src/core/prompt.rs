@@ -59,8 +59,17 @@ pub struct Template {
     pub reference: TemplateRef,
     pub title: String,
     system: Option<String>,
+    examples: Vec<Example>,
     user: String,
     prefill: String,
+}
+
+/// A question that was answered before, shown ahead of the item's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Example {
+    user: String,
+    assistant: String,
 }
 
 /// Why a template cannot be used.
@@ -78,6 +87,8 @@ struct TemplateFile {
     title: String,
     #[serde(default)]
     system: Option<String>,
+    #[serde(default)]
+    examples: Vec<Example>,
     user: String,
     #[serde(default)]
     prefill: String,
@@ -94,6 +105,7 @@ impl Template {
             reference: TemplateRef { id: id.to_owned(), hash },
             title: file.title,
             system: file.system,
+            examples: file.examples,
             user: file.user,
             prefill: file.prefill,
         })
@@ -102,11 +114,21 @@ impl Template {
     /// Renders the template over `item`.
     ///
     /// Variables: `kind` (value, right, duty, demographic), `perspective`, `attribute`, `group`, `text`,
-    /// `options` (list of `letter`, `text`), `explanation`, `gold` (letter) and `gold_text`.
+    /// `options` (list of `letter`, `text`), `explanation`, `gold` (letter) and `gold_text`. Examples are turns of the
+    /// chat before the item's; one whose user text renders to nothing is not for this item and left out.
     pub fn render(&self, item: &Item) -> Result<Prompt, TemplateError> {
-        let mut messages = Vec::with_capacity(2);
+        let mut messages = Vec::with_capacity(2 + 2 * self.examples.len());
         if let Some(system) = &self.system {
             messages.push(Message { role: Role::System, content: self.field("system", system, item)? });
+        }
+        for example in &self.examples {
+            let content = self.field("examples.user", &example.user, item)?;
+            if content.trim().is_empty() {
+                continue;
+            }
+            messages.push(Message { role: Role::User, content });
+            let content = self.field("examples.assistant", &example.assistant, item)?;
+            messages.push(Message { role: Role::Assistant, content });
         }
         messages.push(Message { role: Role::User, content: self.field("user", &self.user, item)? });
         Ok(Prompt { messages, prefill: self.field("prefill", &self.prefill, item)? })

@@ -9,8 +9,9 @@ use super::{
 use crate::{
     core::{AdapterRef, Finish, Trace},
     job::{BEYOND_CONTEXT, CANCELLED, ContinuationScore, GenerateRow, JobId, RowId, ScoreRow},
-    model::{AdapterIx, ForwardRow, LanguageModel, Want},
+    model::{AdapterIx, ForwardRow, LanguageModel, Scratch, Want},
 };
+use rayon::prelude::*;
 use std::{collections::HashMap, ops::Range, path::PathBuf, sync::Arc, time::Instant};
 
 /// A row waits for a prefix that another row is about to compute if that saves it at least this many tokens.
@@ -248,14 +249,26 @@ impl<M: LanguageModel> Lane<M> {
         let now = Instant::now();
         let vocabulary = self.model.info().vocabulary.max(1);
         let mut logits = logits.iter();
-        let (mut ended, mut written) = (Vec::new(), 0);
+        let (mut ended, mut written, mut drawing) = (Vec::new(), 0, Vec::new());
         for (i, (w, piece)) in self.writing.iter_mut().zip(&batch.writes).enumerate() {
             let Some(range) = piece else { continue };
             let row_logits = logits.next().map_or(&[][..], Vec::as_slice);
-            if range.end < w.tokens.len() {
-                continue;
+            if range.end == w.tokens.len() {
+                drawing.push((i, w, row_logits));
             }
-            match w.advance(&self.model, row_logits, now) {
+        }
+        // Each row draws from its own stream, so that it does not matter where.
+        let model = &self.model;
+        let drawn: Vec<_> = model.on_threads(|| {
+            let each = drawing.into_par_iter();
+            each.map_init(Scratch::default, |scratch, (i, w, logits)| {
+                let drawn = w.draw(logits, scratch);
+                (i, w, drawn)
+            })
+            .collect()
+        });
+        for (i, w, drawn) in drawn {
+            match drawn.and_then(|drawn| w.advance(model, drawn, now)) {
                 Ok(Advance::GoesOn) => written += 1,
                 Ok(Advance::Finished(finish)) => {
                     written += usize::from(finish != Finish::Stop);

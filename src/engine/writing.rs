@@ -7,7 +7,7 @@ use crate::{
         trace::{EngineInfo, Timing},
     },
     job::{GenerateRow, JobId},
-    model::{AdapterIx, LanguageModel, ModelInfo, RowSampler},
+    model::{AdapterIx, LanguageModel, ModelInfo, RowSampler, Sampled, Scratch},
 };
 use std::{sync::Arc, time::Instant};
 
@@ -69,18 +69,24 @@ impl<S> Writing<S> {
     }
 
     /// Draws the next token from `logits` `[vocabulary]`.
-    pub fn advance<M: LanguageModel>(
-        &mut self,
-        model: &M,
-        logits: &[f32],
-        now: Instant,
-    ) -> Result<Advance, String> {
-        if logits.is_empty() || logits.iter().any(|l| l.is_nan()) {
+    pub fn draw(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<Sampled, String> {
+        // In pieces, each without a way out, which the compiler turns into vectors.
+        let damaged = |l: &[f32]| l.iter().fold(false, |any, l| any | l.is_nan());
+        if logits.is_empty() || logits.chunks(256).any(damaged) {
             return Err(
                 "the model's scores are not numbers: its weights or its adapter are damaged".to_owned()
             );
         }
-        let drawn = self.sampler.sample(logits);
+        Ok(self.sampler.sample(logits, scratch))
+    }
+
+    /// Goes on with the token that was drawn.
+    pub fn advance<M: LanguageModel>(
+        &mut self,
+        model: &M,
+        drawn: Sampled,
+        now: Instant,
+    ) -> Result<Advance, String> {
         if model.is_end(drawn.token) {
             return self.end(model, Finish::Stop).map(Advance::Finished);
         }

@@ -12,6 +12,10 @@ use super::{
     linear::with_floats,
 };
 use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
+
+/// Rows whose keys and values one thread stores at a time.
+const ROWS: usize = 8;
 
 /// New tokens of one sequence within a batch.
 pub struct CachedRow<'a> {
@@ -76,34 +80,32 @@ impl<'a, 'b> CachedAttention<'a, 'b> {
         CachedAttention { rows, heads, kv_heads, head_dim, angles, tasks }
     }
 
-    /// Rotates `vector` `[head_dim]` to the position of `token` (half-split pairs) into `out`, times `scale`.
-    fn rotate(&self, token: usize, vector: &[f32], scale: f32, out: &mut [f32]) {
-        let half = self.head_dim / 2;
-        let (cos, sin) = self.angles[token * self.head_dim..][..self.head_dim].split_at(half);
-        let (low, high) = vector.split_at(half);
-        let (out_low, out_high) = out.split_at_mut(half);
-        for i in 0..half {
-            out_low[i] = (low[i] * cos[i] - high[i] * sin[i]) * scale;
-            out_high[i] = (high[i] * cos[i] + low[i] * sin[i]) * scale;
-        }
-    }
-
     fn store(&mut self, layer: usize, qkv: &[f32]) {
-        let (d, width) = (self.head_dim, (self.heads + 2 * self.kv_heads) * self.head_dim);
-        let mut key = vec![0f32; d];
+        let (heads, kv_heads, d) = (self.heads, self.kv_heads, self.head_dim);
+        let width = (heads + 2 * kv_heads) * d;
         let mut token = 0;
-        for index in 0..self.rows.len() {
-            let start = self.rows[index].sequence.len();
-            for t in 0..self.rows[index].tokens {
-                let values = &qkv[token * width..][..width];
-                for head in 0..self.kv_heads {
-                    self.rotate(token, &values[(self.heads + head) * d..][..d], 1.0, &mut key);
-                    let value = &values[(self.heads + self.kv_heads + head) * d..][..d];
-                    self.rows[index].sequence.write(layer, head, start + t, &key, value);
+        let starts: Vec<usize> = self
+            .rows
+            .iter()
+            .map(|row| {
+                token += row.tokens;
+                token - row.tokens
+            })
+            .collect();
+        let angles = &self.angles;
+        self.rows.par_iter_mut().zip(starts).with_min_len(ROWS).for_each(|(row, first)| {
+            let mut key = vec![0f32; d];
+            let start = row.sequence.len();
+            for t in 0..row.tokens {
+                let values = &qkv[(first + t) * width..][..width];
+                let angles = &angles[(first + t) * d..][..d];
+                for head in 0..kv_heads {
+                    rotate(angles, &values[(heads + head) * d..][..d], 1.0, &mut key);
+                    let value = &values[(heads + kv_heads + head) * d..][..d];
+                    row.sequence.write(layer, head, start + t, &key, value);
                 }
-                token += 1;
             }
-        }
+        });
     }
 
     fn mix(&self, layer: usize, qkv: &[f32]) -> Vec<f32> {
@@ -119,7 +121,8 @@ impl<'a, 'b> CachedAttention<'a, 'b> {
             let mut vectors = vec![0f32; task.tokens * task.heads * d];
             for (i, vector) in vectors.chunks_exact_mut(d).enumerate() {
                 let (token, head) = (task.token + i / task.heads, task.head + i % task.heads);
-                self.rotate(token, &qkv[token * width + head * d..][..d], scale, vector);
+                let angles = &self.angles[token * d..][..d];
+                rotate(angles, &qkv[token * width + head * d..][..d], scale, vector);
             }
             let queries: Vec<Query<'_>> = vectors
                 .chunks_exact(d)
@@ -136,6 +139,18 @@ impl<'a, 'b> CachedAttention<'a, 'b> {
             }
         });
         out
+    }
+}
+
+/// Rotates `vector` `[head_dim]` by `angles`, cosines then sines (half-split pairs), into `out`, times `scale`.
+fn rotate(angles: &[f32], vector: &[f32], scale: f32, out: &mut [f32]) {
+    let half = vector.len() / 2;
+    let (cos, sin) = angles.split_at(half);
+    let (low, high) = vector.split_at(half);
+    let (out_low, out_high) = out.split_at_mut(half);
+    for i in 0..half {
+        out_low[i] = (low[i] * cos[i] - high[i] * sin[i]) * scale;
+        out_high[i] = (high[i] * cos[i] + low[i] * sin[i]) * scale;
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     kernels::{
         self,
         dense::PackedF32,
-        parallel::{self, Shared},
+        parallel::{self, Shared, written},
         q8,
     },
     lora::{AdapterRows, LowRank, Slot},
@@ -84,25 +84,41 @@ impl Matrix {
     /// [`Matrix::product`], and `other(0..tasks)` among the same threads at the same time.
     pub fn product_and(&self, x: &[f32], tasks: usize, other: impl Fn(usize) + Sync) -> Vec<f32> {
         let isa = kernels::isa();
-        let mut out = vec![0f32; x.len() / self.cols() * self.rows()];
-        let shared = Shared::new(&mut out);
-        // SAFETY of both: each grain is one task.
+        let len = x.len() / self.cols() * self.rows();
+        // SAFETY of both: `product` runs each grain once, and together they write all outputs.
         match self {
             Matrix::Q8(m) => {
                 let x = q8::Quantised::new(isa, x, m.cols());
-                parallel::for_each(tasks + m.grains(), |task| match task.checked_sub(tasks) {
-                    Some(grain) => unsafe { m.grain(isa, grain, &x, &shared) },
-                    None => other(task),
-                });
+                let grain = |at, out: &Shared<'_>| unsafe { m.grain(isa, at, &x, out) };
+                unsafe { product(len, m.grains(), grain, tasks, other) }
             }
-            Matrix::F32(m) => parallel::for_each(tasks + m.grains(), |task| match task.checked_sub(tasks) {
-                // SAFETY: as above.
-                Some(grain) => unsafe { m.grain(isa, grain, x, &shared) },
-                None => other(task),
-            }),
+            Matrix::F32(m) => {
+                let grain = |at, out: &Shared<'_>| unsafe { m.grain(isa, at, x, out) };
+                unsafe { product(len, m.grains(), grain, tasks, other) }
+            }
         }
-        out
     }
+}
+
+/// `len` floats, written by `grain(0..grains)`, and `other(0..tasks)` first, all in one parallel section.
+///
+/// # Safety
+/// The grains together write all floats, and read none.
+unsafe fn product(
+    len: usize,
+    grains: usize,
+    grain: impl Fn(usize, &Shared<'_>) + Sync,
+    tasks: usize,
+    other: impl Fn(usize) + Sync,
+) -> Vec<f32> {
+    let run = |out: &Shared<'_>| {
+        parallel::for_each(tasks + grains, |task| match task.checked_sub(tasks) {
+            Some(at) => grain(at, out),
+            None => other(task),
+        });
+    };
+    // SAFETY: by the caller.
+    unsafe { written(len, run) }
 }
 
 /// A linear layer of the decoder.

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::core::Prompt;
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use std::{path::Path, sync::Arc};
 
 /// Tokens of all rows that go through the layers together; long prompts go in pieces of this.
@@ -160,9 +161,21 @@ impl Model {
             hidden.index_select(&Tensor::new(at.as_slice(), &Device::Cpu)?, 0)?
         };
         let all = self.decoder.logits(&hidden)?;
-        for ((index, _), row) in wanted.iter().zip(all.chunks_exact(self.info.vocabulary)) {
-            logits[*index].extend_from_slice(row);
-        }
+        // The positions of a row lie together.
+        let mut first = 0;
+        let parts: Vec<(usize, &[f32])> = wanted
+            .chunk_by(|(a, _), (b, _)| a == b)
+            .map(|positions| {
+                let values = positions.len() * self.info.vocabulary;
+                let part = (positions[0].0, &all[first..first + values]);
+                first += values;
+                part
+            })
+            .collect();
+        let mut to: Vec<Option<&mut Vec<f32>>> = logits.iter_mut().map(Some).collect();
+        let mut parts: Vec<(&mut Vec<f32>, &[f32])> =
+            parts.into_iter().filter_map(|(index, part)| Some((to[index].take()?, part))).collect();
+        parts.par_iter_mut().for_each(|(to, part)| to.extend_from_slice(part));
         Ok(())
     }
 }
@@ -207,6 +220,10 @@ impl LanguageModel for Model {
 
     fn len(&self, sequence: &Sequence) -> usize {
         sequence.len()
+    }
+
+    fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.threads.install(work)
     }
 
     fn forward(&mut self, rows: &mut [ForwardRow<'_, Sequence>]) -> Result<Vec<Vec<f32>>, ModelError> {

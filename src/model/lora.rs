@@ -3,12 +3,12 @@
 use super::{
     kernels::{
         self, Isa,
-        dense::{Columns, PANEL, PackedF16, PackedF32},
+        dense::{self, Columns, PANEL, PackedF16, PackedF32},
         parallel::{self, Shared},
     },
     linear::Precision,
 };
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 /// A stacked linear layer of the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,7 +103,7 @@ struct Group<'a> {
     rows: &'a [usize],
     linear: &'a AdapterLinear,
     /// The group's rows of the input `[rows, in]`.
-    x: Vec<f32>,
+    x: Cow<'a, [f32]>,
     /// `A x` `[rows, sum of ranks]`.
     low: Vec<f32>,
 }
@@ -113,10 +113,16 @@ const CHUNK: usize = 16;
 
 impl<'a> LowRank<'a> {
     /// `x` is `[m, width]`.
-    pub(super) fn new(slot: Slot, groups: &'a [AdapterRows<'a>], x: &[f32], width: usize) -> LowRank<'a> {
+    pub(super) fn new(slot: Slot, groups: &'a [AdapterRows<'a>], x: &'a [f32], width: usize) -> LowRank<'a> {
         let groups = groups.iter().filter_map(|group| {
             let linear = group.adapter.linears.get(&slot)?;
-            let x = group.rows.iter().flat_map(|r| &x[r * width..][..width]).copied().collect();
+            let all = group.rows.len() * width == x.len() && group.rows.iter().copied().eq(0..group.rows.len());
+            let x = if all {
+                Cow::Borrowed(x)
+            } else {
+                let rows: Vec<&[f32]> = group.rows.iter().map(|r| &x[r * width..][..width]).collect();
+                Cow::Owned(rows.concat())
+            };
             let low = vec![0f32; group.rows.len() * linear.down.rows()];
             Some(Group { rows: &group.rows, linear, x, low })
         });
@@ -128,7 +134,7 @@ impl<'a> LowRank<'a> {
         let isa = kernels::isa();
         let mut work = Vec::new();
         for group in &mut self.groups {
-            work.push((group.linear, group.x.as_slice(), Shared::new(&mut group.low)));
+            work.push((group.linear, &*group.x, Shared::new(&mut group.low)));
         }
         let tasks: Vec<(usize, usize)> = work
             .iter()
@@ -172,8 +178,7 @@ impl<'a> LowRank<'a> {
                 part.up.panel(isa, panel, *low, |row, sums| {
                     let start = group.rows[row] * out_width + part.out_start + panel * PANEL;
                     // SAFETY: a row has one adapter, a part its own outputs, and a panel is in one task.
-                    let to = unsafe { shared.part(start..start + sums.len()) };
-                    to.iter_mut().zip(sums).for_each(|(y, s)| *y += s);
+                    dense::add(sums, unsafe { shared.part(start..start + sums.len()) });
                 });
             }
         });

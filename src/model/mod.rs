@@ -25,7 +25,7 @@ pub mod weights;
 pub use error::ModelError;
 pub use loader::{LoadOptions, LoadProgress, WeightChoice};
 pub use local::Model;
-pub use sampler::{RowSampler, Sampled};
+pub use sampler::{RowSampler, Sampled, Scratch};
 
 use crate::core::Prompt;
 use std::path::Path;
@@ -102,6 +102,10 @@ pub trait LanguageModel {
     fn fork(&self, sequence: &Self::Sequence, len: usize) -> Self::Sequence;
     /// Positions that the sequence holds.
     fn len(&self, sequence: &Self::Sequence) -> usize;
+    /// Runs `work` on the threads that the model computes with.
+    fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        work()
+    }
     /// Runs all rows as one batch; per row `[wanted positions × vocabulary]` logits, row-major.
     fn forward(&mut self, rows: &mut [ForwardRow<'_, Self::Sequence>]) -> Result<Vec<Vec<f32>>, Self::Error>;
 }

@@ -44,8 +44,7 @@ impl CustomOp1 for SwiGlu {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = floats(storage, layout)?;
         let &[m, width] = layout.dims() else { bail!("expected two dimensions, got {:?}", layout.dims()) };
-        let mut out = vec![0f32; m * width / 2];
-        kernels::elementwise::swiglu(kernels::isa(), x, width / 2, &mut out);
+        let out = kernels::elementwise::swiglu(kernels::isa(), x, width / 2);
         Ok((CpuStorage::F32(out), Shape::from((m, width / 2))))
     }
 }

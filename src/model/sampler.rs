@@ -19,72 +19,74 @@ pub struct Sampled {
 pub struct RowSampler {
     settings: Sampler,
     random: ChaCha8Rng,
+}
+
+/// Room to draw in, which holds nothing from one draw to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
     weights: Vec<f32>,
     candidates: Vec<(f32, u32)>,
 }
 
 impl RowSampler {
     pub fn new(settings: &Sampler, seed: u64) -> RowSampler {
-        RowSampler {
-            settings: settings.clone(),
-            random: ChaCha8Rng::seed_from_u64(seed),
-            weights: Vec::new(),
-            candidates: Vec::new(),
-        }
+        RowSampler { settings: settings.clone(), random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     /// Draws from `logits` `[vocabulary]`, not empty. Filters apply in this order, as in `transformers`:
     /// temperature, top-k, top-p, min-p.
-    pub fn sample(&mut self, logits: &[f32]) -> Sampled {
+    pub fn sample(&mut self, logits: &[f32], scratch: &mut Scratch) -> Sampled {
         let best = argmax(logits);
         let largest = logits[best];
-        self.weights.resize(logits.len(), 0.0);
-        let sum = exp_sum(kernels::isa(), logits, largest, 1.0, &mut self.weights);
-        let token = if self.settings.temperature > 0.0 { self.draw(logits, largest, sum) } else { best };
+        scratch.weights.resize(logits.len(), 0.0);
+        let sum = exp_sum(kernels::isa(), logits, largest, 1.0, &mut scratch.weights);
+        let warm = self.settings.temperature > 0.0;
+        let token = if warm { self.draw(logits, largest, sum, scratch) } else { best };
         Sampled { token: token as u32, logprob: logits[token] - largest - sum.ln() }
     }
 
     /// `weights` holds `exp(logit - largest)`, which sum to `sum`.
-    fn draw(&mut self, logits: &[f32], largest: f32, sum: f32) -> usize {
+    fn draw(&mut self, logits: &[f32], largest: f32, sum: f32, scratch: &mut Scratch) -> usize {
+        let Scratch { weights, candidates } = scratch;
         let Sampler { temperature, top_p, top_k, min_p, .. } = self.settings;
         let total = if temperature == 1.0 {
             sum
         } else {
-            exp_sum(kernels::isa(), logits, largest, 1.0 / temperature, &mut self.weights)
+            exp_sum(kernels::isa(), logits, largest, 1.0 / temperature, weights)
         };
         // One number per token whatever the settings, so that the stream does not depend on them.
         let point: f64 = self.random.random();
         if top_k == 0 && top_p >= 1.0 && min_p <= 0.0 {
-            return pick(self.weights.iter().copied().enumerate(), f64::from(total) * point);
+            return pick(weights.iter().copied().enumerate(), f64::from(total) * point);
         }
         // Whatever the filters keep has at least this weight. Top-p: all tokens lighter than
         // (1 - p) / vocabulary of the mass hold less than 1 - p together, so none of them is needed.
         let floor_p = if top_p < 1.0 { (1.0 - top_p) * total / logits.len() as f32 } else { 0.0 };
         // The heaviest weight is 1.
         let floor = floor_p.max(min_p);
-        self.candidates.clear();
-        let kept = self.weights.iter().zip(0u32..).filter(|(w, _)| **w >= floor);
-        self.candidates.extend(kept.map(|(w, token)| (*w, token)));
-        if top_k > 0 && top_k < self.candidates.len() {
-            self.candidates.select_nth_unstable_by(top_k - 1, heavier);
-            self.candidates.truncate(top_k);
+        candidates.clear();
+        let kept = weights.iter().zip(0u32..).filter(|(w, _)| **w >= floor);
+        candidates.extend(kept.map(|(w, token)| (*w, token)));
+        if top_k > 0 && top_k < candidates.len() {
+            candidates.select_nth_unstable_by(top_k - 1, heavier);
+            candidates.truncate(top_k);
         }
         if top_p < 1.0 {
             let mass = if top_k > 0 {
-                self.candidates.sort_unstable_by(heavier);
-                self.candidates.iter().map(|(w, _)| f64::from(*w)).sum::<f64>()
+                candidates.sort_unstable_by(heavier);
+                candidates.iter().map(|(w, _)| f64::from(*w)).sum::<f64>()
             } else {
                 f64::from(total)
             };
-            let count = nucleus(&mut self.candidates, f64::from(top_p) * mass);
-            self.candidates.truncate(count);
+            let count = nucleus(candidates, f64::from(top_p) * mass);
+            candidates.truncate(count);
         }
         if min_p > 0.0 {
-            self.candidates.retain(|(w, _)| *w >= min_p);
+            candidates.retain(|(w, _)| *w >= min_p);
         }
-        self.candidates.sort_unstable_by_key(|(_, token)| *token);
-        let mass: f64 = self.candidates.iter().map(|(w, _)| f64::from(*w)).sum();
-        pick(self.candidates.iter().map(|(w, token)| (*token as usize, *w)), mass * point)
+        candidates.sort_unstable_by_key(|(_, token)| *token);
+        let mass: f64 = candidates.iter().map(|(w, _)| f64::from(*w)).sum();
+        pick(candidates.iter().map(|(w, token)| (*token as usize, *w)), mass * point)
     }
 }
 
@@ -134,13 +136,15 @@ fn pick(weights: impl Iterator<Item = (usize, f32)>, point: f64) -> usize {
 
 /// Position of the largest value, ties to the lower one.
 pub fn argmax(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (i, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = i;
-        }
+    // The largest first, sixteen at a time, then where it is: no value waits for the one before.
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (chunks, rest) = values.as_chunks::<16>();
+    let mut largest = [f32::NEG_INFINITY; 16];
+    for chunk in chunks {
+        largest.iter_mut().zip(chunk).for_each(|(l, v)| *l = larger(*l, *v));
     }
-    best
+    let largest = largest.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| larger(a, *b));
+    values.iter().position(|v| *v == largest).unwrap_or(0)
 }
 
 /// Natural log-probability of each of `tokens` under `logits` at temperature 1.
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_best_and_ties_go_to_the_lower_id() {
-        let got = RowSampler::new(&Sampler::greedy(1), 0).sample(&[0.0, 2.0, 2.0, 1.0]);
+        let got = RowSampler::new(&Sampler::greedy(1), 0).sample(&[0.0, 2.0, 2.0, 1.0], &mut Scratch::default());
         let total = 1.0 + 2.0 * 2f32.exp() + 1f32.exp();
         assert_eq!(got.token, 1);
         assert!((got.logprob - (2.0 - total.ln())).abs() < 1e-6);
@@ -199,10 +203,11 @@ mod tests {
     #[test]
     fn frequencies_follow_the_distribution() {
         let mut sampler = RowSampler::new(&settings(1.0, 1.0, 0, 0.0), 5);
+        let mut scratch = Scratch::default();
         let logits = [0f32, 1.0, 2.0];
         let mut counts = [0f64; 3];
         for _ in 0..20_000 {
-            counts[sampler.sample(&logits).token as usize] += 1.0 / 20_000.0;
+            counts[sampler.sample(&logits, &mut scratch).token as usize] += 1.0 / 20_000.0;
         }
         for (count, want) in counts.iter().zip([0.0900, 0.2447, 0.6652]) {
             assert!((count - want).abs() < 0.01, "{counts:?}");
@@ -216,8 +221,8 @@ mod tests {
             let logits = logits(seed);
             let allowed = allowed(&logits, &s);
             let draw = || {
-                let mut sampler = RowSampler::new(&s, seed);
-                (0..20).map(|_| sampler.sample(&logits)).collect::<Vec<_>>()
+                let (mut sampler, mut scratch) = (RowSampler::new(&s, seed), Scratch::default());
+                (0..20).map(|_| sampler.sample(&logits, &mut scratch)).collect::<Vec<_>>()
             };
             let first = draw();
             prop_assert!(first.iter().all(|d| allowed.contains(&d.token)), "{first:?} {allowed:?}");

@@ -248,7 +248,7 @@ fn read_if_there(path: &Path) -> Result<Option<String>, AssetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Item, Kind, Perspective};
+    use crate::core::{Item, Kind, Letter, Perspective};
 
     #[test]
     fn the_shipped_assets_hold_together() {
@@ -259,6 +259,31 @@ mod tests {
         for method in &assets.methods {
             let prompt = assets.template(method).unwrap().render(&item).unwrap();
             assert!(prompt.messages.iter().any(|m| m.content.contains("Reading a diary")));
+        }
+    }
+
+    #[test]
+    fn examples_are_turns_before_the_item_and_only_where_they_are_meant() {
+        let assets = Assets::load(None, None).unwrap();
+        let template = assets.templates.get("rationalise").unwrap();
+        let mut value = Item::value("vk", Perspective::named("Right to privacy"), "Reading a diary");
+        value.gold = Some(Letter::B);
+        assert_eq!(template.render(&value).unwrap().messages.len(), 2);
+        let options = ["Very often", "Never"];
+        let mut survey = Item::new("oq", Perspective::demographic("AGE", "65+"), "How often do you walk?", &options);
+        survey.gold = Some(Letter::B);
+        let messages = template.render(&survey).unwrap().messages;
+        let roles: Vec<&str> = messages.iter().map(|m| m.role.word()).collect();
+        let turns = ["user", "assistant"].into_iter().cycle();
+        assert_eq!(roles, [["system"].as_slice(), &turns.take(9).collect::<Vec<_>>()].concat());
+        let (asked, shown) = (&messages[9].content, &messages[1].content);
+        assert_eq!(asked, "Question: How often do you walk?\nAsked of: age, 65+\nThey chose: Never\nWhy? End with what they chose.\n");
+        // Each is written like the item's own turn, and ends as it asks for.
+        let lines = |text: &str| text.lines().map(|l| l.split([':', '?']).next().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(lines(shown), lines(asked));
+        for turns in messages[1..9].chunks(2) {
+            let chosen = turns[0].content.lines().find_map(|l| l.strip_prefix("They chose: ")).unwrap();
+            assert!(turns[1].content.ends_with(&format!("So they chose: {chosen}.")), "{chosen}");
         }
     }
 

@@ -59,9 +59,7 @@ pub(super) fn rms_norm_backward(x: &[f32], weight: &[f32], eps: f32, dy: &[f32],
 
 /// `silu(gate) * up` of `[m, 2 d]` to `[m, d]`.
 pub(super) fn swiglu(gate_up: &[f32], d: usize) -> Vec<f32> {
-    let mut out = parallel::zeros(gate_up.len() / 2);
-    elementwise::swiglu(kernels::isa(), gate_up, d, &mut out);
-    out
+    elementwise::swiglu(kernels::isa(), gate_up, d)
 }
 
 /// The gradient of [`swiglu`] `[m, 2 d]`, given `dy` `[m, d]`.

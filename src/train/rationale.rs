@@ -108,9 +108,15 @@ fn states(sentence: &str, item: &Item, right: bool) -> bool {
         let found = parse_answer(sentence, item);
         return found.is_some_and(|f| !right || Some(f.letter) == item.gold);
     }
-    let lower = sentence.to_lowercase();
-    let gold = item.gold.and_then(|g| item.option_text(g)).map(str::to_lowercase);
-    gold.is_some_and(|gold| lower.contains(gold.trim_end_matches('.')))
+    let said = words(sentence);
+    let options = item.options.iter().map(|o| (o.letter, words(&o.text))).filter(|(_, o)| !o.is_empty());
+    if right {
+        // "Not at all important" ends as "important" does: the longest option counts.
+        let last = options.filter(|(_, option)| said.ends_with(option)).max_by_key(|(_, option)| option.len());
+        return last.is_some_and(|(letter, _)| Some(letter) == item.gold);
+    }
+    let gold = options.into_iter().find(|(letter, _)| Some(*letter) == item.gold);
+    gold.is_some_and(|(_, option)| said.windows(option.len()).any(|run| run == option))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -224,6 +230,29 @@ mod tests {
         assert_eq!(admit(&Draft { finished: false, ..draft(GOOD) }, &item()), Err(Gate::Unfinished));
         let with_letter = draft(&format!("{GOOD}\nAnswer: B"));
         assert_eq!(admit(&with_letter, &item()).as_deref(), Ok(GOOD));
+    }
+
+    #[test]
+    fn a_survey_rationale_ends_in_the_words_of_the_option_and_of_no_other() {
+        let options = ["Important", "Not at all important", "No"];
+        let perspective = Perspective::demographic("AGE", "65+");
+        let mut item = Item::new("oq", perspective, "How important is a garden to you?", &options);
+        let because = "Many have tended one for longer than their neighbours have lived there.";
+        for (gold, end, want) in [
+            (Letter::A, "So they chose: Important.", None),
+            (Letter::B, "So they chose: Not at all important.", None),
+            (Letter::A, "So they chose: Not at all important.", Some(Gate::WrongEnd)),
+            (Letter::B, "So they chose: Important.", Some(Gate::WrongEnd)),
+            // Neither a part of a word nor words on the way are the answer.
+            (Letter::C, "So that is all that they know.", Some(Gate::WrongEnd)),
+            (Letter::C, "So they chose: No, they should have one.", Some(Gate::WrongEnd)),
+        ] {
+            item.gold = Some(gold);
+            assert_eq!(admit(&draft(&format!("{because} {end}")), &item).err(), want, "{end}");
+        }
+        item.gold = Some(Letter::A);
+        let told = "It is important to them from the start. Many have tended one for years. So they chose: Important.";
+        assert_eq!(admit(&draft(told), &item), Err(Gate::OpensWithConclusion));
     }
 
     #[test]

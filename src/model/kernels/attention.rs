@@ -64,21 +64,16 @@ fn body<L: Lanes, const R: usize>(
     out: &mut [[f32; 16]],
 ) {
     let stride = pages.len() * 2;
+    let seen = queries.iter().map(|q| q.visible).max().unwrap_or(0);
     let vectors: [&[f32]; R] = std::array::from_fn(|r| queries[r].vector);
-    // Scores: q · k, one lane per position.
+    // Scores: q · k, one lane per position. What comes next is somewhere else in memory, so it is asked for early.
     for (p, page) in pages.iter().enumerate() {
-        let mut acc = [[L::splat(0.0); 2]; R];
-        for (d, keys) in page.keys.iter().enumerate() {
-            let (halves, _) = keys.as_chunks::<16>();
-            let (low, high) = (L::load(&halves[0]), L::load(&halves[1]));
-            for r in 0..R {
-                let q = L::splat(vectors[r][d]);
-                acc[r] = [low.fma(q, acc[r][0]), high.fma(q, acc[r][1])];
-            }
-        }
-        for r in 0..R {
-            acc[r][0].store(&mut scores[r * stride + p * 2]);
-            acc[r][1].store(&mut scores[r * stride + p * 2 + 1]);
+        let scores = &mut scores[p * 2..];
+        let next = pages.get(p + 1).map_or(&[][..], |next| next.keys);
+        if seen > p * PAGE + PAGE / 2 {
+            score::<L, R, 2>(&vectors, page, next, scores, stride);
+        } else {
+            score::<L, R, 1>(&vectors, page, next, scores, stride);
         }
     }
     // Softmax without its division; hidden positions get exactly nothing.
@@ -111,16 +106,13 @@ fn body<L: Lanes, const R: usize>(
         let second = (c + 1).min(width - 1);
         let mut acc = [[L::splat(0.0); 2]; R];
         for (p, page) in pages.iter().enumerate() {
-            for half in 0..2 {
-                let weights: [&[f32; 16]; R] = std::array::from_fn(|r| &scores[r * stride + p * 2 + half]);
-                for (j, values) in
-                    page.values[half * 16 * width..][..16 * width].chunks_exact(width).enumerate()
-                {
-                    let (low, high) = (L::load(&values[c]), L::load(&values[second]));
-                    for r in 0..R {
-                        let w = L::splat(weights[r][j]);
-                        acc[r] = [low.fma(w, acc[r][0]), high.fma(w, acc[r][1])];
-                    }
+            let weights: [&[f32]; R] =
+                std::array::from_fn(|r| scores[r * stride + p * 2..][..2].as_flattened());
+            for (j, values) in page.values.chunks_exact(width).take((seen - p * PAGE).min(PAGE)).enumerate() {
+                let (low, high) = (L::load(&values[c]), L::load(&values[second]));
+                for r in 0..R {
+                    let w = L::splat(weights[r][j]);
+                    acc[r] = [low.fma(w, acc[r][0]), high.fma(w, acc[r][1])];
                 }
             }
         }
@@ -128,6 +120,33 @@ fn body<L: Lanes, const R: usize>(
             let scale = L::splat(inverse[r]);
             acc[r][0].mul(scale).store(&mut out[r * width + c]);
             acc[r][1].mul(scale).store(&mut out[r * width + second]);
+        }
+    }
+}
+
+/// Scores of a page's first `16 H` positions. Its values, and the keys of the page after it, are asked for on the way.
+#[inline(always)]
+fn score<L: Lanes, const R: usize, const H: usize>(
+    vectors: &[&[f32]; R],
+    page: &Page<'_>,
+    next: &[[f32; PAGE]],
+    scores: &mut [[f32; 16]],
+    stride: usize,
+) {
+    let mut acc = [[L::splat(0.0); H]; R];
+    for (d, keys) in page.keys.iter().enumerate() {
+        L::prefetch(page.values.as_ptr().wrapping_add(d * H).cast::<[[f32; 16]; H]>());
+        L::prefetch(next.as_ptr().wrapping_add(d));
+        let (halves, _) = keys.as_chunks::<16>();
+        let halves: [L; H] = std::array::from_fn(|h| L::load(&halves[h]));
+        for r in 0..R {
+            let q = L::splat(vectors[r][d]);
+            acc[r] = std::array::from_fn(|h| halves[h].fma(q, acc[r][h]));
+        }
+    }
+    for r in 0..R {
+        for h in 0..H {
+            acc[r][h].store(&mut scores[r * stride + h]);
         }
     }
 }

@@ -242,7 +242,7 @@ impl<E: Element> Packed<E> {
         while first < panels.end {
             let mut done = rows.start;
             let end = (first + 2).min(panels.end);
-            if isa == Isa::Avx512 && end == first + 2 {
+            if isa.has_avx512() && end == first + 2 {
                 while rows.end - done >= WIDE {
                     (first..end).for_each(|panel| (done..done + WIDE).for_each(|row| soon(panel, row)));
                     E::WIDE(isa, data(first..end), x, done, &mut sums);
@@ -280,6 +280,15 @@ pub(super) fn copy(sums: &[f32; PANEL], to: &mut [f32]) {
     match to.first_chunk_mut() {
         Some(to) => *to = *sums,
         None => some(sums, to),
+    }
+}
+
+/// `to += sums`, as many as `to` has.
+#[inline]
+pub fn add(sums: &[f32], to: &mut [f32]) {
+    match (to.first_chunk_mut::<PANEL>(), sums.first_chunk::<PANEL>()) {
+        (Some(to), Some(sums)) => to.iter_mut().zip(sums).for_each(|(y, s)| *y += s),
+        _ => to.iter_mut().zip(sums).for_each(|(y, s)| *y += s),
     }
 }
 

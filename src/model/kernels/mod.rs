@@ -5,8 +5,10 @@
 //! chain of fused multiply-adds in a fixed order. Nothing here knows of models, files or candle.
 //!
 //! Kernels are written once over [`lanes::Lanes`] (16 floats) and compiled for AVX-512 with VNNI, AVX2
-//! and portable Rust; [`isa`] picks at run time.
+//! and portable Rust; [`isa`] picks at run time. Products of 16 rows and more have AMX besides.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 pub mod attention;
 pub mod dense;
 pub mod elementwise;
@@ -19,12 +21,21 @@ use std::sync::OnceLock;
 /// Instruction sets that kernels are compiled for, the best one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
+    /// AVX-512 as below, and AMX for products of 8-bit blocks.
+    Amx,
     /// AVX-512 F, BW, VL, DQ and VNNI.
     Avx512,
     /// AVX2 with FMA and F16C.
     Avx2,
     /// Plain Rust; on ARM the compiler turns it into NEON.
     Portable,
+}
+
+impl Isa {
+    /// Whether vectors of 512 bits are there.
+    pub fn has_avx512(self) -> bool {
+        matches!(self, Isa::Amx | Isa::Avx512)
+    }
 }
 
 /// The best instruction set of this machine.
@@ -50,6 +61,9 @@ pub fn available() -> Vec<Isa> {
                 && is_x86_feature_detected!("avx512vnni")
             {
                 all.insert(0, Isa::Avx512);
+                if amx::available() {
+                    all.insert(0, Isa::Amx);
+                }
             }
         }
     }
@@ -79,7 +93,7 @@ macro_rules! per_isa {
             match isa {
                 // SAFETY: `available` found these features on this machine.
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => unsafe { avx512($($arg),*) },
+                Isa::Amx | Isa::Avx512 => unsafe { avx512($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => unsafe { avx2($($arg),*) },

@@ -9,6 +9,8 @@
 //! models suffer from most; with 16 it is nothing next to that of the weights, and while memory is the limit
 //! the second product costs nothing.
 
+#[cfg(target_arch = "x86_64")]
+use super::amx;
 use super::{
     Isa, dense,
     lanes::{Activations, Block, Lanes},
@@ -24,6 +26,8 @@ pub const PANEL: usize = 16;
 pub const BLOCK: usize = 32;
 /// Rows of activations that share one pass over a panel.
 const TILE: usize = 8;
+/// Rows of activations that lie together, as the matrix unit takes them.
+const GROUP: usize = 16;
 /// How many blocks ahead weights are asked for: the hardware does not look across pages of memory.
 const AHEAD: usize = 6;
 /// Panels that a thread takes at a time.
@@ -105,21 +109,38 @@ impl PackedQ8 {
     /// No two calls with the same `grain` and `out` may run at once.
     pub unsafe fn grain(&self, isa: Isa, grain: usize, x: &Quantised, out: &Shared<'_>) {
         assert_eq!((x.blocks, out.len()), (self.blocks, x.rows * self.rows));
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Isa::Amx` comes from `available` only, and nothing below sets the unit up again.
+        let unit = (isa == Isa::Amx && x.rows >= GROUP).then(|| unsafe { amx::Unit::new() });
         for panel in grain * GRAIN..((grain + 1) * GRAIN).min(self.rows.div_ceil(PANEL)) {
             let at = panel * self.blocks..(panel + 1) * self.blocks;
             let (data, scales) = (&self.data[at.clone()], &self.scales[at]);
             let width = PANEL.min(self.rows - panel * PANEL);
+            let write = |m: usize, sums: &[[f32; PANEL]]| {
+                for (r, sums) in sums.iter().enumerate() {
+                    let start = (m + r) * self.rows + panel * PANEL;
+                    // SAFETY: panels belong to one grain each, and a grain to one call.
+                    dense::copy(sums, unsafe { out.part(start..start + width) });
+                }
+            };
             let mut m = 0;
+            #[cfg(target_arch = "x86_64")]
+            if let Some(unit) = &unit {
+                while let Some(rows) = x.full(m / GROUP) {
+                    let mut sums = [[0f32; PANEL]; GROUP];
+                    let ahead = if m == 0 { AHEAD } else { 0 };
+                    // SAFETY: such a processor has them.
+                    unsafe { unit.panel(data, scales, rows, ahead, &mut sums) };
+                    write(m, &sums);
+                    m += GROUP;
+                }
+            }
             while m < x.rows {
                 let tile = TILE.min(x.rows - m);
                 let mut sums = [[0f32; PANEL]; TILE];
                 let run = [tile1, tile2, tile3, tile4, tile5, tile6, tile7, tile8][tile - 1];
                 run(isa, data, scales, x, m, &mut sums);
-                for (r, sums) in sums[..tile].iter().enumerate() {
-                    let start = (m + r) * self.rows + panel * PANEL;
-                    // SAFETY: panels belong to one grain each, and a grain to one call.
-                    dense::copy(sums, unsafe { out.part(start..start + width) });
-                }
+                write(m, &sums[..tile]);
                 m += tile;
             }
         }
@@ -138,11 +159,11 @@ fn pack_block(values: &[f32], lane: usize, block: &mut Block) -> f16 {
     scale
 }
 
-/// Rows of activations in 16 bits, one scale per 32 values.
+/// Rows of activations in 16 bits, one scale per 32 values: `[group of 16 rows, block, row in group]`, the last group
+/// with as many rows as are left.
 pub struct Quantised {
     rows: usize,
     blocks: usize,
-    /// `[rows, blocks]`.
     data: Vec<Activations>,
     scales: Vec<f32>,
     /// -128 times the sum of each block.
@@ -156,52 +177,79 @@ impl Quantised {
         let mut data = vec![[[0i8; BLOCK]; 2]; rows * blocks];
         let mut scales = vec![0f32; rows * blocks];
         let mut offsets = vec![0i32; rows * blocks];
-        type Row<'a> = ((&'a [f32], &'a mut [Activations]), (&'a mut [f32], &'a mut [i32]));
-        let row = |((x, data), (scales, offsets)): Row<'_>| {
-            quantise(isa, x, data, scales, offsets);
-        };
-        let all = x.par_chunks_exact(cols).zip(data.par_chunks_exact_mut(blocks));
-        let all = all
-            .zip(scales.par_chunks_exact_mut(blocks).zip(offsets.par_chunks_exact_mut(blocks)))
-            .with_min_len(16);
-        all.for_each(row);
+        let all = x.par_chunks(GROUP * cols).zip(data.par_chunks_mut(GROUP * blocks));
+        let all =
+            all.zip(scales.par_chunks_mut(GROUP * blocks).zip(offsets.par_chunks_mut(GROUP * blocks)));
+        all.for_each(|((x, data), (scales, offsets))| quantise(isa, x, cols, data, scales, offsets));
         Quantised { rows, blocks, data, scales, offsets }
+    }
+
+    /// Where the blocks of row `m` are: the first one, and how far it is to the next.
+    fn place(&self, m: usize) -> (usize, usize) {
+        let first = m / GROUP * GROUP;
+        (first * self.blocks + m - first, GROUP.min(self.rows - first))
+    }
+
+    /// Group `group`, if all of its rows are there.
+    #[cfg(target_arch = "x86_64")]
+    fn full(&self, group: usize) -> Option<amx::Rows<'_>> {
+        let at = group * GROUP * self.blocks..(group + 1) * GROUP * self.blocks;
+        Some(amx::Rows {
+            bytes: self.data.get(at.clone())?.as_chunks().0,
+            scales: self.scales[at.clone()].as_chunks().0,
+            offsets: self.offsets[at].as_chunks().0,
+        })
     }
 }
 
 #[inline(always)]
-fn quantise_body<L: Lanes>(x: &[f32], data: &mut [Activations], scales: &mut [f32], offsets: &mut [i32]) {
-    for (b, values) in x.chunks(BLOCK).enumerate() {
-        let mut padded = [[0f32; 16]; 2];
-        padded.as_flattened_mut()[..values.len()].copy_from_slice(values);
-        let halves = [L::load(&padded[0]), L::load(&padded[1])];
-        let size = halves.map(|v| v.max(v.mul(L::splat(-1.0))));
-        let mut lanes = [0f32; 16];
-        size[0].max(size[1]).store(&mut lanes);
-        let largest = lanes.iter().fold(0f32, |m, v| if *v > m { *v } else { m });
-        let scale = largest / 127.0;
-        let inverse = L::splat(if scale > 0.0 { 1.0 / scale } else { 0.0 });
-        let mut sum = L::splat(0.0);
-        let [high_bytes, low_bytes] = &mut data[b];
-        for ((half, high_to), low_to) in
-            halves.into_iter().zip(high_bytes.as_chunks_mut::<16>().0).zip(low_bytes.as_chunks_mut::<16>().0)
-        {
-            let x = half.mul(inverse);
-            let high = x.round();
-            // Half a step up would be 128, which is one too many for a byte.
-            let low = x.sub(high).mul(L::splat(256.0)).round().min(L::splat(127.0));
-            high.to_i8(high_to);
-            low.to_i8(low_to);
-            sum = sum.add(high.fma(L::splat(256.0), low));
+fn quantise_body<L: Lanes>(
+    x: &[f32],
+    cols: usize,
+    data: &mut [Activations],
+    scales: &mut [f32],
+    offsets: &mut [i32],
+) {
+    let rows = x.len() / cols;
+    for (r, row) in x.chunks_exact(cols).enumerate() {
+        for (b, values) in row.chunks(BLOCK).enumerate() {
+            let at = b * rows + r;
+            quantise_block::<L>(values, &mut data[at], &mut scales[at], &mut offsets[at]);
         }
-        sum.store(&mut lanes);
-        scales[b] = scale / 256.0;
-        // Sums of integers below 2^24 are exact in any order.
-        offsets[b] = -128 * lanes.iter().sum::<f32>() as i32;
     }
 }
 
-per_isa!(fn quantise(x: &[f32], data: &mut [Activations], scales: &mut [f32], offsets: &mut [i32]) = quantise_body);
+#[inline(always)]
+fn quantise_block<L: Lanes>(values: &[f32], data: &mut Activations, scale_to: &mut f32, offset: &mut i32) {
+    let mut padded = [[0f32; 16]; 2];
+    padded.as_flattened_mut()[..values.len()].copy_from_slice(values);
+    let halves = [L::load(&padded[0]), L::load(&padded[1])];
+    let size = halves.map(|v| v.max(v.mul(L::splat(-1.0))));
+    let mut lanes = [0f32; 16];
+    size[0].max(size[1]).store(&mut lanes);
+    let largest = lanes.iter().fold(0f32, |m, v| if *v > m { *v } else { m });
+    let scale = largest / 127.0;
+    let inverse = L::splat(if scale > 0.0 { 1.0 / scale } else { 0.0 });
+    let mut sum = L::splat(0.0);
+    let [high_bytes, low_bytes] = data;
+    for ((half, high_to), low_to) in
+        halves.into_iter().zip(high_bytes.as_chunks_mut::<16>().0).zip(low_bytes.as_chunks_mut::<16>().0)
+    {
+        let x = half.mul(inverse);
+        let high = x.round();
+        // Half a step up would be 128, which is one too many for a byte.
+        let low = x.sub(high).mul(L::splat(256.0)).round().min(L::splat(127.0));
+        high.to_i8(high_to);
+        low.to_i8(low_to);
+        sum = sum.add(high.fma(L::splat(256.0), low));
+    }
+    sum.store(&mut lanes);
+    *scale_to = scale / 256.0;
+    // Sums of integers below 2^24 are exact in any order.
+    *offset = -128 * lanes.iter().sum::<f32>() as i32;
+}
+
+per_isa!(fn quantise(x: &[f32], cols: usize, data: &mut [Activations], scales: &mut [f32], offsets: &mut [i32]) = quantise_body);
 
 /// One panel times rows `m..m + R`.
 #[inline(always)]
@@ -213,20 +261,21 @@ fn tile_body<L: Lanes, const R: usize>(
     sums: &mut [[f32; PANEL]; TILE],
 ) {
     let blocks = data.len();
-    let rows: [&[Activations]; R] = std::array::from_fn(|r| &x.data[(m + r) * blocks..][..blocks]);
-    let row_scales: [&[f32]; R] = std::array::from_fn(|r| &x.scales[(m + r) * blocks..][..blocks]);
-    let offsets: [&[i32]; R] = std::array::from_fn(|r| &x.offsets[(m + r) * blocks..][..blocks]);
+    let (first, step) = x.place(m);
+    let end = first + (blocks - 1) * step + R;
+    let (rows, row_scales, offsets) = (&x.data[first..end], &x.scales[first..end], &x.offsets[first..end]);
     let mut acc = [L::splat(0.0); R];
     for (b, (block, scale)) in data.iter().zip(scales).enumerate() {
+        let at = b * step;
         let dots =
-            L::dot::<R>(block, std::array::from_fn(|r| &rows[r][b]), std::array::from_fn(|r| offsets[r][b]));
+            L::dot::<R>(block, std::array::from_fn(|r| &rows[at + r]), std::array::from_fn(|r| offsets[at + r]));
         // The first tile of a panel waits for memory, the others find it in the cache.
         if m == 0 {
             L::prefetch(data.as_ptr().wrapping_add(b + AHEAD));
         }
         let scale = L::load_half(scale);
         for r in 0..R {
-            acc[r] = dots[r].fma(scale.mul(L::splat(row_scales[r][b])), acc[r]);
+            acc[r] = dots[r].fma(scale.mul(L::splat(row_scales[at + r])), acc[r]);
         }
     }
     for r in 0..R {
@@ -247,7 +296,7 @@ mod tests {
     use crate::model::kernels::{available, tests::noise};
 
     /// Matrix shapes with ragged edges in every direction.
-    const SHAPES: [(usize, usize, usize); 4] = [(16, 32, 1), (40, 96, 5), (7, 50, 11), (33, 576, 19)];
+    const SHAPES: [(usize, usize, usize); 6] = [(16, 32, 1), (40, 96, 5), (7, 50, 11), (33, 576, 19), (40, 96, 16), (50, 100, 40)];
 
     fn naive(weights: &PackedQ8, x: &Quantised) -> Vec<f32> {
         let mut out = Vec::new();
@@ -259,7 +308,8 @@ mod tests {
                     row.iter()
                         .enumerate()
                         .map(|(k, w)| {
-                            let at = m * x.blocks + k / BLOCK;
+                            let (first, step) = x.place(m);
+                            let at = first + k / BLOCK * step;
                             let [high, low] = x.data[at].map(|bytes| f64::from(bytes[k % BLOCK]));
                             f64::from(*w) * (256.0 * high + low) * f64::from(x.scales[at])
                         })

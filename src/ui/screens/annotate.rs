@@ -194,7 +194,7 @@ fn column(state: &State, desk: &Desk, slot: usize, rect: Rect, theme: &Theme, bu
 }
 
 /// The name of a column: a letter while the method is hidden.
-fn column_title(desk: &Desk, slot: usize, task: &Task) -> String {
+fn column_title(state: &State, desk: &Desk, slot: usize, task: &Task) -> String {
     let siblings = {
         let slots = desk.session.slots();
         let first = slots.iter().position(|s| s.item == task.key.item_id).unwrap_or(slot);
@@ -202,7 +202,8 @@ fn column_title(desk: &Desk, slot: usize, task: &Task) -> String {
         (slot - first, count)
     };
     if desk.session.may_see(slot) {
-        task.key.method.0.clone()
+        let known = state.methods.iter().find(|m| m.method.id == task.key.method);
+        known.map_or(&task.key.method.0, |m| &m.method.title).clone()
     } else {
         format!("trace {} of {}", column_name(siblings.0), siblings.1)
     }
@@ -236,7 +237,7 @@ fn column_head(
     }
     let states = states.join(" · ");
     let start = put_right(buffer, rect.x + rect.width / 3, rect.right(), rect.y, &states, theme.caution());
-    let title = column_title(desk, slot, task);
+    let title = column_title(state, desk, slot, task);
     put(buffer, rect.x, rect.y, start.saturating_sub(rect.x + 1), &title, style);
     let answer = match task.trace.predicted_answer {
         Some(letter) => match task.item.option_text(letter) {
