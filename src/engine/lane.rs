@@ -9,7 +9,7 @@ use super::{
 use crate::{
     core::{AdapterRef, Finish, Trace},
     job::{BEYOND_CONTEXT, CANCELLED, ContinuationScore, GenerateRow, JobId, RowId, ScoreRow},
-    model::{AdapterIx, ForwardRow, LanguageModel, Scratch, Want},
+    model::{AdapterIx, ForwardRow, LanguageModel, Sampled, Want},
 };
 use rayon::prelude::*;
 use std::{collections::HashMap, ops::Range, path::PathBuf, sync::Arc, time::Instant};
@@ -48,6 +48,14 @@ pub(super) struct Lane<M: LanguageModel> {
     scoring: Vec<Scoring<M::Sequence>>,
     /// When a row last ran here, on the scheduler's clock.
     pub used: u64,
+}
+
+/// Draws the next token of row `i`.
+fn draw<'a, S>(
+    (i, row, logits): (usize, &'a mut Writing<S>, &[f32]),
+) -> (usize, &'a mut Writing<S>, Result<Sampled, String>) {
+    let drawn = row.draw(logits);
+    (i, row, drawn)
 }
 
 impl<M: LanguageModel> Lane<M> {
@@ -259,14 +267,10 @@ impl<M: LanguageModel> Lane<M> {
         }
         // Each row draws from its own stream, so that it does not matter where.
         let model = &self.model;
-        let drawn: Vec<_> = model.on_threads(|| {
-            let each = drawing.into_par_iter();
-            each.map_init(Scratch::default, |scratch, (i, w, logits)| {
-                let drawn = w.draw(logits, scratch);
-                (i, w, drawn)
-            })
-            .collect()
-        });
+        let drawn: Vec<_> = match drawing.len() {
+            0 | 1 => drawing.into_iter().map(draw).collect(),
+            _ => model.on_threads(|| drawing.into_par_iter().map(draw).collect()),
+        };
         for (i, w, drawn) in drawn {
             match drawn.and_then(|drawn| w.advance(model, drawn, now)) {
                 Ok(Advance::GoesOn) => written += 1,

@@ -7,7 +7,7 @@ use crate::{
         trace::{EngineInfo, Timing},
     },
     job::{GenerateRow, JobId},
-    model::{AdapterIx, LanguageModel, ModelInfo, RowSampler, Sampled, Scratch},
+    model::{AdapterIx, LanguageModel, ModelInfo, RowSampler, Sampled},
 };
 use std::{sync::Arc, time::Instant};
 
@@ -69,7 +69,7 @@ impl<S> Writing<S> {
     }
 
     /// Draws the next token from `logits` `[vocabulary]`.
-    pub fn draw(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<Sampled, String> {
+    pub fn draw(&mut self, logits: &[f32]) -> Result<Sampled, String> {
         // In pieces, each without a way out, which the compiler turns into vectors.
         let damaged = |l: &[f32]| l.iter().fold(false, |any, l| any | l.is_nan());
         if logits.is_empty() || logits.chunks(256).any(damaged) {
@@ -77,7 +77,7 @@ impl<S> Writing<S> {
                 "the model's scores are not numbers: its weights or its adapter are damaged".to_owned()
             );
         }
-        Ok(self.sampler.sample(logits, scratch))
+        Ok(self.sampler.sample(logits))
     }
 
     /// Goes on with the token that was drawn.

@@ -14,7 +14,7 @@ use super::{
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
-/// Rows whose keys and values one thread stores at a time.
+/// As many rows at least have their keys and values stored by one thread.
 const ROWS: usize = 8;
 
 /// New tokens of one sequence within a batch.
@@ -31,6 +31,8 @@ pub struct CachedAttention<'a, 'b> {
     head_dim: usize,
     /// Cosines, then sines, of each token's angles `[m, head_dim]`.
     angles: Vec<f32>,
+    /// The first token of each row.
+    starts: Vec<usize>,
     tasks: Vec<Task>,
 }
 
@@ -50,7 +52,7 @@ impl<'a, 'b> CachedAttention<'a, 'b> {
     pub fn new(config: &Config, frequencies: &[f32], rows: &'a mut [CachedRow<'b>]) -> Self {
         let (heads, kv_heads, head_dim) = (config.heads, config.kv_heads, config.head_dim);
         let group = heads / kv_heads;
-        let (mut angles, mut tasks, mut first) = (Vec::new(), Vec::new(), 0);
+        let (mut angles, mut starts, mut tasks, mut first) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (index, row) in rows.iter().enumerate() {
             let start = row.sequence.len();
             for position in start..start + row.tokens {
@@ -75,25 +77,17 @@ impl<'a, 'b> CachedAttention<'a, 'b> {
                     }
                 }
             }
+            starts.push(first);
             first += row.tokens;
         }
-        CachedAttention { rows, heads, kv_heads, head_dim, angles, tasks }
+        CachedAttention { rows, heads, kv_heads, head_dim, angles, starts, tasks }
     }
 
     fn store(&mut self, layer: usize, qkv: &[f32]) {
         let (heads, kv_heads, d) = (self.heads, self.kv_heads, self.head_dim);
         let width = (heads + 2 * kv_heads) * d;
-        let mut token = 0;
-        let starts: Vec<usize> = self
-            .rows
-            .iter()
-            .map(|row| {
-                token += row.tokens;
-                token - row.tokens
-            })
-            .collect();
         let angles = &self.angles;
-        self.rows.par_iter_mut().zip(starts).with_min_len(ROWS).for_each(|(row, first)| {
+        self.rows.par_iter_mut().zip(&self.starts).with_min_len(ROWS).for_each(|(row, &first)| {
             let mut key = vec![0f32; d];
             let start = row.sequence.len();
             for t in 0..row.tokens {

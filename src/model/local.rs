@@ -161,21 +161,19 @@ impl Model {
             hidden.index_select(&Tensor::new(at.as_slice(), &Device::Cpu)?, 0)?
         };
         let all = self.decoder.logits(&hidden)?;
-        // The positions of a row lie together.
-        let mut first = 0;
-        let parts: Vec<(usize, &[f32])> = wanted
-            .chunk_by(|(a, _), (b, _)| a == b)
-            .map(|positions| {
-                let values = positions.len() * self.info.vocabulary;
-                let part = (positions[0].0, &all[first..first + values]);
-                first += values;
+        // Pieces are in the order of their rows, one of each at most.
+        let mut values = vec![0; rows.len()];
+        wanted.iter().for_each(|(index, _)| values[*index] += self.info.vocabulary);
+        let mut rest = all.as_slice();
+        let parts: Vec<&[f32]> = values
+            .into_iter()
+            .map(|values| {
+                let (part, after) = rest.split_at(values);
+                rest = after;
                 part
             })
             .collect();
-        let mut to: Vec<Option<&mut Vec<f32>>> = logits.iter_mut().map(Some).collect();
-        let mut parts: Vec<(&mut Vec<f32>, &[f32])> =
-            parts.into_iter().filter_map(|(index, part)| Some((to[index].take()?, part))).collect();
-        parts.par_iter_mut().for_each(|(to, part)| to.extend_from_slice(part));
+        logits.par_iter_mut().zip(parts).for_each(|(to, part)| to.extend_from_slice(part));
         Ok(())
     }
 }

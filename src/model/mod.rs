@@ -25,7 +25,7 @@ pub mod weights;
 pub use error::ModelError;
 pub use loader::{LoadOptions, LoadProgress, WeightChoice};
 pub use local::Model;
-pub use sampler::{RowSampler, Sampled, Scratch};
+pub use sampler::{RowSampler, Sampled};
 
 use crate::core::Prompt;
 use std::path::Path;
@@ -102,7 +102,7 @@ pub trait LanguageModel {
     fn fork(&self, sequence: &Self::Sequence, len: usize) -> Self::Sequence;
     /// Positions that the sequence holds.
     fn len(&self, sequence: &Self::Sequence) -> usize;
-    /// Runs `work` on the threads that the model computes with.
+    /// Runs `work` where the model computes: parallel parts of it get the model's threads, where it has some of its own.
     fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         work()
     }

@@ -4,7 +4,7 @@ use super::kernels::{self, elementwise::exp_sum};
 use crate::core::Sampler;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::cmp::Ordering;
+use std::{cell::RefCell, cmp::Ordering};
 
 /// A drawn token.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,11 +21,16 @@ pub struct RowSampler {
     random: ChaCha8Rng,
 }
 
-/// Room to draw in, which holds nothing from one draw to the next.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
+/// Room to draw in, which holds nothing from one draw to the next: a thread's own, since a vocabulary's worth of it for
+/// each row would not stay in the cache.
+#[derive(Default)]
+struct Scratch {
     weights: Vec<f32>,
     candidates: Vec<(f32, u32)>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 impl RowSampler {
@@ -35,7 +40,11 @@ impl RowSampler {
 
     /// Draws from `logits` `[vocabulary]`, not empty. Filters apply in this order, as in `transformers`:
     /// temperature, top-k, top-p, min-p.
-    pub fn sample(&mut self, logits: &[f32], scratch: &mut Scratch) -> Sampled {
+    pub fn sample(&mut self, logits: &[f32]) -> Sampled {
+        SCRATCH.with_borrow_mut(|scratch| self.sample_in(scratch, logits))
+    }
+
+    fn sample_in(&mut self, scratch: &mut Scratch, logits: &[f32]) -> Sampled {
         let best = argmax(logits);
         let largest = logits[best];
         scratch.weights.resize(logits.len(), 0.0);
@@ -194,7 +203,7 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_best_and_ties_go_to_the_lower_id() {
-        let got = RowSampler::new(&Sampler::greedy(1), 0).sample(&[0.0, 2.0, 2.0, 1.0], &mut Scratch::default());
+        let got = RowSampler::new(&Sampler::greedy(1), 0).sample(&[0.0, 2.0, 2.0, 1.0]);
         let total = 1.0 + 2.0 * 2f32.exp() + 1f32.exp();
         assert_eq!(got.token, 1);
         assert!((got.logprob - (2.0 - total.ln())).abs() < 1e-6);
@@ -203,11 +212,10 @@ mod tests {
     #[test]
     fn frequencies_follow_the_distribution() {
         let mut sampler = RowSampler::new(&settings(1.0, 1.0, 0, 0.0), 5);
-        let mut scratch = Scratch::default();
         let logits = [0f32, 1.0, 2.0];
         let mut counts = [0f64; 3];
         for _ in 0..20_000 {
-            counts[sampler.sample(&logits, &mut scratch).token as usize] += 1.0 / 20_000.0;
+            counts[sampler.sample(&logits).token as usize] += 1.0 / 20_000.0;
         }
         for (count, want) in counts.iter().zip([0.0900, 0.2447, 0.6652]) {
             assert!((count - want).abs() < 0.01, "{counts:?}");
@@ -221,8 +229,8 @@ mod tests {
             let logits = logits(seed);
             let allowed = allowed(&logits, &s);
             let draw = || {
-                let (mut sampler, mut scratch) = (RowSampler::new(&s, seed), Scratch::default());
-                (0..20).map(|_| sampler.sample(&logits, &mut scratch)).collect::<Vec<_>>()
+                let mut sampler = RowSampler::new(&s, seed);
+                (0..20).map(|_| sampler.sample(&logits)).collect::<Vec<_>>()
             };
             let first = draw();
             prop_assert!(first.iter().all(|d| allowed.contains(&d.token)), "{first:?} {allowed:?}");

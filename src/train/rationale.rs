@@ -102,20 +102,21 @@ pub fn admit(draft: &Draft, item: &Item) -> Result<String, Gate> {
     Ok(text)
 }
 
-/// Whether a sentence states an answer; the right one and nothing else, where `right`.
+/// Whether a sentence states an answer; where `right`, the right one and nothing else. Of a survey: whether it mentions the
+/// gold option; where `right`, whether it ends in that and in no longer one.
 fn states(sentence: &str, item: &Item, right: bool) -> bool {
     if item.is_value() {
         let found = parse_answer(sentence, item);
         return found.is_some_and(|f| !right || Some(f.letter) == item.gold);
     }
     let said = words(sentence);
-    let options = item.options.iter().map(|o| (o.letter, words(&o.text))).filter(|(_, o)| !o.is_empty());
+    let mut options = item.options.iter().map(|o| (o.letter, words(&o.text))).filter(|(_, o)| !o.is_empty());
     if right {
         // "Not at all important" ends as "important" does: the longest option counts.
         let last = options.filter(|(_, option)| said.ends_with(option)).max_by_key(|(_, option)| option.len());
         return last.is_some_and(|(letter, _)| Some(letter) == item.gold);
     }
-    let gold = options.into_iter().find(|(letter, _)| Some(*letter) == item.gold);
+    let gold = options.find(|(letter, _)| Some(*letter) == item.gold);
     gold.is_some_and(|(_, option)| said.windows(option.len()).any(|run| run == option))
 }
 

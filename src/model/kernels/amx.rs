@@ -18,7 +18,8 @@ use std::{
 /// Rows of activations in one register.
 pub const ROWS: usize = 16;
 
-/// Computes the sums of one block into a set of registers.
+/// Computes the sums of one block into a set of registers, where [`keep`] finds them: the compiler has no use of its own
+/// for these registers, so what is in them stays from one piece of assembly to the next.
 macro_rules! multiply {
     ($high:tt, $low:tt, $weights:tt, $block:expr, $x:expr) => {
         let (block, x): (&Block, &[Activations; ROWS]) = ($block, $x);
@@ -35,6 +36,7 @@ macro_rules! multiply {
                 block = in(reg) block.as_ptr(),
                 x = in(reg) x.as_ptr(),
                 line = in(reg) 64usize,
+                out($high) _, out($low) _, out($weights) _, out("tmm4") _, out("tmm5") _,
                 options(nostack, readonly),
             );
         }
@@ -58,22 +60,25 @@ macro_rules! keep {
     };
 }
 
-/// Whether this processor has the unit and this system lets us use it.
+/// Whether this processor, which has AVX-512, has the unit, and this system lets us use it.
+#[cfg(target_os = "linux")]
 pub fn available() -> bool {
     /// AMX-TILE and AMX-INT8 in EDX of leaf 7.
     const FEATURES: u32 = 1 << 24 | 1 << 25;
-    if !cfg!(target_os = "linux") || __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & FEATURES != FEATURES {
-        return false;
-    }
-    // The unit's registers are 8 kB that the system saves for each thread: a process has to ask for them once.
-    #[cfg(target_os = "linux")]
-    {
-        const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
-        const XFEATURE_XTILEDATA: libc::c_long = 18;
-        // SAFETY: asks for a permission; nothing else changes.
-        unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
-    }
-    #[cfg(not(target_os = "linux"))]
+    /// The unit's registers are 8 kB that the system saves for each thread: a process has to ask for them once.
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    // SAFETY: leaf 7 is older than AVX-512. (Newer compilers hold the call to be safe.)
+    #[allow(unused_unsafe)]
+    let leaf = unsafe { __cpuid_count(7, 0) };
+    // SAFETY: asks for a permission; nothing else changes.
+    leaf.edx & FEATURES == FEATURES
+        && unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+/// How other systems give the unit to a program is not known to us.
+#[cfg(not(target_os = "linux"))]
+pub fn available() -> bool {
     false
 }
 
@@ -93,6 +98,8 @@ struct Sums([[[i32; PANEL]; ROWS]; 2]);
 
 /// The unit, set up for this thread; given back when dropped.
 pub struct Unit {
+    /// Of two blocks, by turns.
+    sums: [Sums; 2],
     /// Its registers are the thread's.
     thread: PhantomData<*const ()>,
 }
@@ -109,31 +116,34 @@ impl Unit {
         }
         // SAFETY: a valid description of 64 bytes, by the caller on a processor that reads it.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack, readonly)) };
-        Unit { thread: PhantomData }
+        Unit { sums: [const { Sums([[[0; PANEL]; ROWS]; 2]) }; 2], thread: PhantomData }
     }
 
     /// One panel, `data` and `scales` `[block]`, times 16 rows of activations `[block, row]`; `out` gets the sums of each row.
-    /// Weights are asked for `ahead` blocks before they are needed.
+    /// Weights that still have to come from memory are asked for `ahead` blocks before they are needed.
     ///
     /// # Safety
     /// The processor has the features named here.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
     pub unsafe fn panel(
-        &self,
+        &mut self,
         data: &[Block],
         scales: &[[f16; PANEL]],
         x: Rows<'_>,
-        ahead: usize,
+        ahead: Option<usize>,
         out: &mut [[f32; PANEL]; ROWS],
     ) {
         let blocks = data.len();
         assert!([scales.len(), x.bytes.len(), x.scales.len(), x.offsets.len()] == [blocks; 4]);
-        let mut sums = [const { Sums([[[0; PANEL]; ROWS]; 2]) }; 2];
         let mut acc = [_mm512_setzero_ps(); ROWS];
-        let [even, odd] = &mut sums;
+        let [even, odd] = &mut self.sums;
         // Three blocks are under way, with registers by turns: one is computed while the sums of the one before are
         // stored and those before that are scaled. (Stored as soon as computed, they take twice as long.)
-        let ahead = data.as_ptr().wrapping_add(ahead);
+        let ask = |b: usize| {
+            if let Some(ahead) = ahead {
+                Avx512::prefetch(data.as_ptr().wrapping_add(b + ahead));
+            }
+        };
         if blocks > 0 {
             multiply!("tmm0", "tmm1", "tmm6", &data[0], &x.bytes[0]);
         }
@@ -150,7 +160,7 @@ impl Unit {
             if b + 1 < blocks {
                 keep!("tmm2", "tmm3", odd);
             }
-            Avx512::prefetch(ahead.wrapping_add(b));
+            ask(b);
             add(even, &scales[b], &x.scales[b], &x.offsets[b], &mut acc);
             if b + 1 == blocks {
                 break;
@@ -161,7 +171,7 @@ impl Unit {
             if b + 2 < blocks {
                 keep!("tmm0", "tmm1", even);
             }
-            Avx512::prefetch(ahead.wrapping_add(b + 1));
+            ask(b + 1);
             add(odd, &scales[b + 1], &x.scales[b + 1], &x.offsets[b + 1], &mut acc);
         }
         for (acc, out) in acc.iter().zip(out) {

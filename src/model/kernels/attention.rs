@@ -44,14 +44,14 @@ pub fn attend(
     scores.resize(queries.len() * pages.len() * 2, [0.0; 16]);
     match queries.len() {
         0 => {}
-        1 => attend1(isa, queries, pages, scores, out),
-        2 => attend2(isa, queries, pages, scores, out),
-        3 => attend3(isa, queries, pages, scores, out),
-        4 => attend4(isa, queries, pages, scores, out),
-        5 => attend5(isa, queries, pages, scores, out),
-        6 => attend6(isa, queries, pages, scores, out),
-        7 => attend7(isa, queries, pages, scores, out),
-        8 => attend8(isa, queries, pages, scores, out),
+        1 => attend1(isa, queries, seen, pages, scores, out),
+        2 => attend2(isa, queries, seen, pages, scores, out),
+        3 => attend3(isa, queries, seen, pages, scores, out),
+        4 => attend4(isa, queries, seen, pages, scores, out),
+        5 => attend5(isa, queries, seen, pages, scores, out),
+        6 => attend6(isa, queries, seen, pages, scores, out),
+        7 => attend7(isa, queries, seen, pages, scores, out),
+        8 => attend8(isa, queries, seen, pages, scores, out),
         n => unreachable!("{n} queries in one pass"),
     }
 }
@@ -59,12 +59,12 @@ pub fn attend(
 #[inline(always)]
 fn body<L: Lanes, const R: usize>(
     queries: &[Query<'_>],
+    seen: usize,
     pages: &[Page<'_>],
     scores: &mut [[f32; 16]],
     out: &mut [[f32; 16]],
 ) {
     let stride = pages.len() * 2;
-    let seen = queries.iter().map(|q| q.visible).max().unwrap_or(0);
     let vectors: [&[f32]; R] = std::array::from_fn(|r| queries[r].vector);
     // Scores: q · k, one lane per position. What comes next is somewhere else in memory, so it is asked for early.
     for (p, page) in pages.iter().enumerate() {
@@ -153,7 +153,7 @@ fn score<L: Lanes, const R: usize, const H: usize>(
 
 macro_rules! passes {
     ($($name:ident = $r:literal),*) => {
-        $(per_isa!(fn $name(queries: &[Query<'_>], pages: &[Page<'_>], scores: &mut [[f32; 16]], out: &mut [[f32; 16]]) = body::<$r>);)*
+        $(per_isa!(fn $name(queries: &[Query<'_>], seen: usize, pages: &[Page<'_>], scores: &mut [[f32; 16]], out: &mut [[f32; 16]]) = body::<$r>);)*
     };
 }
 passes!(

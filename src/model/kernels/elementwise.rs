@@ -42,17 +42,17 @@ per_isa!(fn rms_norm_row(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) =
 pub fn swiglu(isa: Isa, x: &[f32], d: usize) -> Vec<f32> {
     let rows = x.len() / (2 * d);
     const ROWS: usize = 8;
-    // SAFETY: every row is written, by one task.
-    unsafe {
-        parallel::written(rows * d, |out| {
-            parallel::for_each(rows.div_ceil(ROWS), |task| {
-                for m in task * ROWS..((task + 1) * ROWS).min(rows) {
-                    let (gate, up) = x[m * 2 * d..(m + 1) * 2 * d].split_at(d);
-                    swiglu_row(isa, gate, up, out.part(m * d..(m + 1) * d));
-                }
-            });
-        })
-    }
+    let run = |out: &Shared<'_>| {
+        parallel::for_each(rows.div_ceil(ROWS), |task| {
+            for m in task * ROWS..((task + 1) * ROWS).min(rows) {
+                let (gate, up) = x[m * 2 * d..(m + 1) * 2 * d].split_at(d);
+                // SAFETY: row `m` belongs to one task.
+                swiglu_row(isa, gate, up, unsafe { out.part(m * d..(m + 1) * d) });
+            }
+        });
+    };
+    // SAFETY: every row is written.
+    unsafe { parallel::written(rows * d, run) }
 }
 
 #[inline(always)]

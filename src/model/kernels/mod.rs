@@ -5,7 +5,8 @@
 //! chain of fused multiply-adds in a fixed order. Nothing here knows of models, files or candle.
 //!
 //! Kernels are written once over [`lanes::Lanes`] (16 floats) and compiled for AVX-512 with VNNI, AVX2
-//! and portable Rust; [`isa`] picks at run time. Products of 16 rows and more have AMX besides.
+//! and portable Rust; [`isa`] picks at run time. Products of 8-bit blocks have AMX
+//! besides, for each 16 rows.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;

@@ -70,7 +70,8 @@ pub fn zeros(len: usize) -> Vec<f32> {
 /// `len` floats as `write` leaves them: zeroing the results of a product first takes one thread a twentieth of its time.
 ///
 /// # Safety
-/// `write` writes every one of them, and reads none that it has not written.
+/// `write` writes every one of them, and reads none that it has not written: what [`Shared::part`] gives it is only to be
+/// stored to.
 pub unsafe fn written(len: usize, write: impl FnOnce(&Shared<'_>)) -> Vec<f32> {
     let mut out = room(len);
     write(&Shared { at: out.as_mut_ptr(), len, slice: std::marker::PhantomData });

@@ -111,7 +111,7 @@ impl PackedQ8 {
         assert_eq!((x.blocks, out.len()), (self.blocks, x.rows * self.rows));
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Isa::Amx` comes from `available` only, and nothing below sets the unit up again.
-        let unit = (isa == Isa::Amx && x.rows >= GROUP).then(|| unsafe { amx::Unit::new() });
+        let mut unit = (isa == Isa::Amx && x.rows >= GROUP).then(|| unsafe { amx::Unit::new() });
         for panel in grain * GRAIN..((grain + 1) * GRAIN).min(self.rows.div_ceil(PANEL)) {
             let at = panel * self.blocks..(panel + 1) * self.blocks;
             let (data, scales) = (&self.data[at.clone()], &self.scales[at]);
@@ -125,10 +125,10 @@ impl PackedQ8 {
             };
             let mut m = 0;
             #[cfg(target_arch = "x86_64")]
-            if let Some(unit) = &unit {
+            if let Some(unit) = &mut unit {
                 while let Some(rows) = x.full(m / GROUP) {
                     let mut sums = [[0f32; PANEL]; GROUP];
-                    let ahead = if m == 0 { AHEAD } else { 0 };
+                    let ahead = (m == 0).then_some(AHEAD);
                     // SAFETY: such a processor has them.
                     unsafe { unit.panel(data, scales, rows, ahead, &mut sums) };
                     write(m, &sums);
@@ -296,7 +296,7 @@ mod tests {
     use crate::model::kernels::{available, tests::noise};
 
     /// Matrix shapes with ragged edges in every direction.
-    const SHAPES: [(usize, usize, usize); 6] = [(16, 32, 1), (40, 96, 5), (7, 50, 11), (33, 576, 19), (40, 96, 16), (50, 100, 40)];
+    const SHAPES: [(usize, usize, usize); 9] = [(16, 32, 1), (40, 96, 5), (7, 50, 11), (33, 576, 19), (40, 96, 16), (50, 100, 40), (16, 32, 16), (33, 64, 17), (16, 64, 32)];
 
     fn naive(weights: &PackedQ8, x: &Quantised) -> Vec<f32> {
         let mut out = Vec::new();
