@@ -61,7 +61,8 @@ pub enum Gate {
     Length,
     /// Does not end in the right answer, in words.
     WrongEnd,
-    /// The first sentence of several gives the answer already.
+    /// The first sentence of several gives the answer already; of a survey also: what introduces the option at the end
+    /// opens the text, or hardly anything comes before it.
     OpensWithConclusion,
     /// Shares a run of 9 words with the item, or says a sentence twice.
     Copied,
@@ -73,6 +74,8 @@ pub enum Gate {
 
 const WORDS: std::ops::RangeInclusive<usize> = 12..=90;
 const COPIED: usize = 9;
+/// Words before a survey's option.
+const BEFORE: usize = 8;
 
 /// The rationale of a draft, or the first gate that it fails; what a judge says comes after these.
 pub fn admit(draft: &Draft, item: &Item) -> Result<String, Gate> {
@@ -92,7 +95,7 @@ pub fn admit(draft: &Draft, item: &Item) -> Result<String, Gate> {
     if !states(last, item, true) || found.is_some_and(|f| Some(f.letter) != item.gold) {
         return Err(Gate::WrongEnd);
     }
-    if sentences.len() > 1 && states(first, item, false) {
+    if (sentences.len() > 1 && states(first, item, false)) || !argues(&text, item) {
         return Err(Gate::OpensWithConclusion);
     }
     let repeated = sentences.iter().enumerate().any(|(i, s)| sentences[..i].contains(s));
@@ -118,6 +121,15 @@ fn states(sentence: &str, item: &Item, right: bool) -> bool {
     }
     let gold = options.find(|(letter, _)| Some(*letter) == item.gold);
     gold.is_some_and(|(_, option)| said.windows(option.len()).any(|run| run == option))
+}
+
+/// Whether something comes before a survey's option and what introduces it ("they chose"): a small model learns soonest to
+/// say just that.
+fn argues(text: &str, item: &Item) -> bool {
+    let gold = item.gold.and_then(|g| item.option_text(g)).filter(|_| !item.is_value()).map(words);
+    let said = words(text);
+    let before = gold.as_ref().and_then(|gold| said.strip_suffix(gold.as_slice()));
+    before.is_none_or(|before| before.len() >= BEFORE && !before.ends_with(&before[..2]))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -235,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_survey_rationale_ends_in_the_words_of_the_option_and_of_no_other() {
-        let options = ["Important", "Not at all important", "No"];
+        let options = ["Important", "Not at all important", "No", "Rather less important than it used to be"];
         let perspective = Perspective::demographic("AGE", "65+");
         let mut item = Item::new("oq", perspective, "How important is a garden to you?", &options);
         let because = "Many have tended one for longer than their neighbours have lived there.";
@@ -250,6 +262,13 @@ mod tests {
         ] {
             item.gold = Some(gold);
             assert_eq!(admit(&draft(&format!("{because} {end}")), &item).err(), want, "{end}");
+        }
+        for (gold, told) in [
+            (Letter::B, "They chose what their neighbours have, a tidy one. They chose: Not at all important."),
+            (Letter::from_index(3).unwrap(), "As it is, they chose: Rather less important than it used to be."),
+        ] {
+            item.gold = Some(gold);
+            assert_eq!(admit(&draft(told), &item), Err(Gate::OpensWithConclusion), "{told}");
         }
         item.gold = Some(Letter::A);
         let told = "It is important to them from the start. Many have tended one for years. So they chose: Important.";
