@@ -5,7 +5,7 @@
 
 use crate::core::{Item, Letter, answer, parse_answer, segment};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Who writes drafts, how many, and who judges them: what decides the rationales, besides the items.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ pub enum Gate {
     /// The first sentence of several gives the answer already; of a survey also: what introduces the option at the end
     /// opens the text, or hardly anything comes before it.
     OpensWithConclusion,
-    /// Shares a run of 9 words with the item, or says a sentence twice.
+    /// Shares a run of 9 words with the item, or says a sentence or a run of 4 words twice.
     Copied,
     /// A judge who sees the text without the perspective finds another answer.
     Inconsistent,
@@ -74,6 +74,7 @@ pub enum Gate {
 
 const WORDS: std::ops::RangeInclusive<usize> = 12..=90;
 const COPIED: usize = 9;
+const REPEATED: usize = 4;
 /// Words before a survey's option.
 const BEFORE: usize = 8;
 
@@ -99,7 +100,7 @@ pub fn admit(draft: &Draft, item: &Item) -> Result<String, Gate> {
         return Err(Gate::OpensWithConclusion);
     }
     let repeated = sentences.iter().enumerate().any(|(i, s)| sentences[..i].contains(s));
-    if repeated || copies(&text, &item.text) {
+    if repeated || repeats(&text) || copies(&text, &item.text) {
         return Err(Gate::Copied);
     }
     Ok(text)
@@ -136,9 +137,15 @@ fn words(text: &str) -> Vec<String> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
 }
 
+/// Whether a run of words comes twice: by its most probable text a small model that learnt from such goes round in circles.
+fn repeats(text: &str) -> bool {
+    let mut seen = HashSet::new();
+    words(text).windows(REPEATED).any(|run| !seen.insert(run.to_vec()))
+}
+
 fn copies(text: &str, from: &str) -> bool {
     let from = words(from);
-    let runs: std::collections::HashSet<&[String]> = from.windows(COPIED).collect();
+    let runs: HashSet<&[String]> = from.windows(COPIED).collect();
     words(text).windows(COPIED).any(|run| runs.contains(run))
 }
 
@@ -233,6 +240,10 @@ mod tests {
             ),
             (
                 "Here is reading a teenage daughter's diary after she stops eating dinner. That is why it opposes it.",
+                Some(Gate::Copied),
+            ),
+            (
+                "A diary is hers, and a diary is hers, and a diary is hers alone to read. That claim opposes it.",
                 Some(Gate::Copied),
             ),
         ] {
