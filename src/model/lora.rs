@@ -118,7 +118,8 @@ impl<'a> LowRank<'a> {
     pub(super) fn new(slot: Slot, groups: &'a [AdapterRows<'a>], x: &'a [f32], width: usize) -> LowRank<'a> {
         let groups = groups.iter().filter_map(|group| {
             let linear = group.adapter.linears.get(&slot)?;
-            let all = group.rows.len() * width == x.len() && group.rows.iter().copied().eq(0..group.rows.len());
+            let all =
+                group.rows.len() * width == x.len() && group.rows.iter().copied().eq(0..group.rows.len());
             let x = if all {
                 Cow::Borrowed(x)
             } else {

@@ -270,16 +270,22 @@ mod tests {
         value.gold = Some(Letter::B);
         assert_eq!(template.render(&value).unwrap().messages.len(), 2);
         let options = ["Very often", "Never"];
-        let mut survey = Item::new("oq", Perspective::demographic("AGE", "65+"), "How often do you walk?", &options);
+        let mut survey =
+            Item::new("oq", Perspective::demographic("AGE", "65+"), "How often do you walk?", &options);
         survey.gold = Some(Letter::B);
         let messages = template.render(&survey).unwrap().messages;
         let roles: Vec<&str> = messages.iter().map(|m| m.role.word()).collect();
         let turns = ["user", "assistant"].into_iter().cycle();
         assert_eq!(roles, [["system"].as_slice(), &turns.take(9).collect::<Vec<_>>()].concat());
         let (asked, shown) = (&messages[9].content, &messages[1].content);
-        assert_eq!(asked, "Question: How often do you walk?\nAsked of: age, 65+\nThey chose: Never\nWhy? End with what they chose.\n");
+        assert_eq!(
+            asked,
+            "Question: How often do you walk?\nAsked of: age, 65+\nThey chose: Never\nWhy? End with what they chose.\n"
+        );
         // Each is written like the item's own turn, and ends as it asks for.
-        let lines = |text: &str| text.lines().map(|l| l.split([':', '?']).next().unwrap().to_owned()).collect::<Vec<_>>();
+        let lines = |text: &str| {
+            text.lines().map(|l| l.split([':', '?']).next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
         assert_eq!(lines(shown), lines(asked));
         for turns in messages[1..9].chunks(2) {
             let chosen = turns[0].content.lines().find_map(|l| l.strip_prefix("They chose: ")).unwrap();

@@ -117,7 +117,8 @@ fn states(sentence: &str, item: &Item, right: bool) -> bool {
     let mut options = item.options.iter().map(|o| (o.letter, words(&o.text))).filter(|(_, o)| !o.is_empty());
     if right {
         // "Not at all important" ends as "important" does: the longest option counts.
-        let last = options.filter(|(_, option)| said.ends_with(option)).max_by_key(|(_, option)| option.len());
+        let last =
+            options.filter(|(_, option)| said.ends_with(option)).max_by_key(|(_, option)| option.len());
         return last.is_some_and(|(letter, _)| Some(letter) == item.gold);
     }
     let gold = options.find(|(letter, _)| Some(*letter) == item.gold);
@@ -275,8 +276,14 @@ mod tests {
             assert_eq!(admit(&draft(&format!("{because} {end}")), &item).err(), want, "{end}");
         }
         for (gold, told) in [
-            (Letter::B, "They chose what their neighbours have, a tidy one. They chose: Not at all important."),
-            (Letter::from_index(3).unwrap(), "As it is, they chose: Rather less important than it used to be."),
+            (
+                Letter::B,
+                "They chose what their neighbours have, a tidy one. They chose: Not at all important.",
+            ),
+            (
+                Letter::from_index(3).unwrap(),
+                "As it is, they chose: Rather less important than it used to be.",
+            ),
         ] {
             item.gold = Some(gold);
             assert_eq!(admit(&draft(told), &item), Err(Gate::OpensWithConclusion), "{told}");

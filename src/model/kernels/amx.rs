@@ -199,7 +199,13 @@ pub struct Rows<'a> {
 /// Adds the sums of one block, scaled.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-fn add(sums: &Sums, scale: &[f16; PANEL], x_scales: &[f32; ROWS], offsets: &[i32; ROWS], acc: &mut [__m512; ROWS]) {
+fn add(
+    sums: &Sums,
+    scale: &[f16; PANEL],
+    x_scales: &[f32; ROWS],
+    offsets: &[i32; ROWS],
+    acc: &mut [__m512; ROWS],
+) {
     // SAFETY: 16 half floats.
     let scale = unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(scale.as_ptr().cast())) };
     // Spelled out, or the compiler keeps the sixteen sums in memory.

@@ -178,8 +178,7 @@ impl Quantised {
         let mut scales = vec![0f32; rows * blocks];
         let mut offsets = vec![0i32; rows * blocks];
         let all = x.par_chunks(GROUP * cols).zip(data.par_chunks_mut(GROUP * blocks));
-        let all =
-            all.zip(scales.par_chunks_mut(GROUP * blocks).zip(offsets.par_chunks_mut(GROUP * blocks)));
+        let all = all.zip(scales.par_chunks_mut(GROUP * blocks).zip(offsets.par_chunks_mut(GROUP * blocks)));
         all.for_each(|((x, data), (scales, offsets))| quantise(isa, x, cols, data, scales, offsets));
         Quantised { rows, blocks, data, scales, offsets }
     }
@@ -267,8 +266,11 @@ fn tile_body<L: Lanes, const R: usize>(
     let mut acc = [L::splat(0.0); R];
     for (b, (block, scale)) in data.iter().zip(scales).enumerate() {
         let at = b * step;
-        let dots =
-            L::dot::<R>(block, std::array::from_fn(|r| &rows[at + r]), std::array::from_fn(|r| offsets[at + r]));
+        let dots = L::dot::<R>(
+            block,
+            std::array::from_fn(|r| &rows[at + r]),
+            std::array::from_fn(|r| offsets[at + r]),
+        );
         // The first tile of a panel waits for memory, the others find it in the cache.
         if m == 0 {
             L::prefetch(data.as_ptr().wrapping_add(b + AHEAD));
@@ -296,7 +298,17 @@ mod tests {
     use crate::model::kernels::{available, tests::noise};
 
     /// Matrix shapes with ragged edges in every direction.
-    const SHAPES: [(usize, usize, usize); 9] = [(16, 32, 1), (40, 96, 5), (7, 50, 11), (33, 576, 19), (40, 96, 16), (50, 100, 40), (16, 32, 16), (33, 64, 17), (16, 64, 32)];
+    const SHAPES: [(usize, usize, usize); 9] = [
+        (16, 32, 1),
+        (40, 96, 5),
+        (7, 50, 11),
+        (33, 576, 19),
+        (40, 96, 16),
+        (50, 100, 40),
+        (16, 32, 16),
+        (33, 64, 17),
+        (16, 64, 32),
+    ];
 
     fn naive(weights: &PackedQ8, x: &Quantised) -> Vec<f32> {
         let mut out = Vec::new();
