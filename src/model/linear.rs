@@ -85,15 +85,18 @@ impl Matrix {
     pub fn product_and(&self, x: &[f32], tasks: usize, other: impl Fn(usize) + Sync) -> Vec<f32> {
         let isa = kernels::isa();
         let len = x.len() / self.cols() * self.rows();
-        // SAFETY of both: `product` runs each grain once, and together they write all outputs.
         match self {
             Matrix::Q8(m) => {
                 let x = q8::Quantised::new(isa, x, m.cols());
+                // SAFETY: `product` runs each grain once, and together they write all outputs.
                 let grain = |at, out: &Shared<'_>| unsafe { m.grain(isa, at, &x, out) };
+                // SAFETY: as above.
                 unsafe { product(len, m.grains(), grain, tasks, other) }
             }
             Matrix::F32(m) => {
+                // SAFETY: as above.
                 let grain = |at, out: &Shared<'_>| unsafe { m.grain(isa, at, x, out) };
+                // SAFETY: as above.
                 unsafe { product(len, m.grains(), grain, tasks, other) }
             }
         }

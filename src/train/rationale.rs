@@ -3,7 +3,7 @@
 //! The right answer is given to whoever writes the drafts (Zelikman et al. 2022, STaR); the gates see to it
 //! that the text leads to that answer instead of starting from it. Pure: drafts in, texts and counts out.
 
-use crate::core::{Item, Letter, answer, parse_answer, segment};
+use crate::core::{Item, Kind, Letter, answer, parse_answer, segment};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -113,6 +113,12 @@ fn states(sentence: &str, item: &Item, right: bool) -> bool {
         let found = parse_answer(sentence, item);
         return found.is_some_and(|f| !right || Some(f.letter) == item.gold);
     }
+    let gold = item.gold.and_then(|g| item.option_text(g));
+    if !surveyed(item) {
+        // "The right opposes it": a verdict, where the option is "oppose".
+        let lower = sentence.to_lowercase();
+        return gold.is_some_and(|gold| lower.contains(gold.to_lowercase().trim_end_matches('.')));
+    }
     let said = words(sentence);
     let mut options = item.options.iter().map(|o| (o.letter, words(&o.text))).filter(|(_, o)| !o.is_empty());
     if right {
@@ -125,10 +131,15 @@ fn states(sentence: &str, item: &Item, right: bool) -> bool {
     gold.is_some_and(|(_, option)| said.windows(option.len()).any(|run| run == option))
 }
 
+/// Whether a group was asked, and chose among words of the question's own.
+fn surveyed(item: &Item) -> bool {
+    item.perspective.kind == Kind::Demographic
+}
+
 /// Whether something comes before a survey's option and what introduces it ("they chose"): a small model learns soonest to
 /// say just that.
 fn argues(text: &str, item: &Item) -> bool {
-    let gold = item.gold.and_then(|g| item.option_text(g)).filter(|_| !item.is_value()).map(words);
+    let gold = item.gold.and_then(|g| item.option_text(g)).filter(|_| surveyed(item)).map(words);
     let said = words(text);
     let before = gold.as_ref().and_then(|gold| said.strip_suffix(gold.as_slice()));
     before.is_none_or(|before| before.len() >= BEFORE && !before.ends_with(&before[..2]))
