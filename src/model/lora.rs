@@ -110,8 +110,6 @@ struct Group<'a> {
 
 /// Panels of `B` that a thread takes at a time.
 const CHUNK: usize = 16;
-/// Multiplications from which on a second thread helps more than waking it costs.
-const WORTH_SHARING: usize = 1 << 16;
 
 impl<'a> LowRank<'a> {
     /// `x` is `[m, width]`.
@@ -163,20 +161,19 @@ impl<'a> LowRank<'a> {
             return;
         }
         let isa = kernels::isa();
-        let (mut tasks, mut multiplications) = (Vec::new(), 0);
+        let mut tasks = Vec::new();
         for group in &self.groups {
             for part in &group.linear.parts {
                 // The columns of `A x` that this part reads.
                 let low =
                     Columns { values: &group.low, width: group.linear.down.rows(), start: part.rank_start };
                 let panels = part.up.rows().div_ceil(PANEL);
-                multiplications += group.rows.len() * part.up.rows() * part.up.cols();
                 let chunks = (0..panels).step_by(CHUNK).map(|first| first..(first + CHUNK).min(panels));
                 tasks.extend(chunks.map(|panels| (group, part, low, panels)));
             }
         }
         let shared = Shared::new(out);
-        let each = |task: usize| {
+        parallel::for_each(tasks.len(), |task| {
             let (group, part, low, panels) = &tasks[task];
             for panel in panels.clone() {
                 part.up.panel(isa, panel, *low, |row, sums| {
@@ -185,11 +182,6 @@ impl<'a> LowRank<'a> {
                     dense::add(sums, unsafe { shared.part(start..start + sums.len()) });
                 });
             }
-        };
-        if multiplications < WORTH_SHARING {
-            (0..tasks.len()).for_each(each);
-        } else {
-            parallel::for_each(tasks.len(), each);
-        }
+        });
     }
 }

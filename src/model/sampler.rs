@@ -224,6 +224,14 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_largest_is_found_where_it_comes_first(values in proptest::collection::vec(-3i8..4, 1..70)) {
+            let values: Vec<f32> = values.into_iter().map(f32::from).collect();
+            let best = argmax(&values);
+            prop_assert!(values[..best].iter().all(|v| *v < values[best]), "{values:?}");
+            prop_assert!(values[best..].iter().all(|v| *v <= values[best]), "{values:?}");
+        }
+
+        #[test]
         fn draws_are_allowed_and_repeatable(seed in 0u64..1000, t in 0.1f32..2.0, p in 0.05f32..1.0, k in 0usize..50, m in 0.0f32..0.5) {
             let s = settings(t, p, k, m);
             let logits = logits(seed);

@@ -137,13 +137,13 @@ impl Unit {
         assert!([scales.len(), x.bytes.len(), x.scales.len(), x.offsets.len()] == [blocks; 4]);
         let mut acc = [_mm512_setzero_ps(); ROWS];
         let [even, odd] = &mut self.sums;
-        // Three blocks are under way, with registers by turns: one is computed while the sums of the one before are
-        // stored and those before that are scaled. (Stored as soon as computed, they take twice as long.)
         let ask = |b: usize| {
             if let Some(ahead) = ahead {
                 Avx512::prefetch(data.as_ptr().wrapping_add(b + ahead));
             }
         };
+        // Three blocks are under way, with registers by turns: one is computed while the sums of the one before are
+        // stored and those before that are scaled.
         if blocks > 0 {
             multiply!("tmm0", "tmm1", "tmm6", &data[0], &x.bytes[0]);
         }
