@@ -27,10 +27,14 @@ pub fn put_right(buffer: &mut Buffer, left: u16, right: u16, y: u16, text: &str,
     x
 }
 
-/// Pieces of text with styles, one after the other; returns the column after them.
+/// Pieces of text with styles, one after the other, up to the first that is cut; returns the column after them.
 pub fn put_all(buffer: &mut Buffer, mut x: u16, y: u16, right: u16, pieces: &[(&str, Style)]) -> u16 {
     for (text, style) in pieces {
-        x = put(buffer, x, y, right.saturating_sub(x), text, *style);
+        let room = right.saturating_sub(x);
+        x = put(buffer, x, y, room, text, *style);
+        if width(text) > usize::from(room) {
+            break;
+        }
     }
     x
 }
@@ -104,6 +108,15 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(duration(std::time::Duration::from_secs(3900)), "1 h 05 min");
+    }
+
+    #[test]
+    fn a_line_of_pieces_is_cut_once() {
+        let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 12, 1));
+        let style = Style::default();
+        put_all(&mut buffer, 0, 0, 6, &[("gold B here", style), (" · ", style)]);
+        let line: String = buffer.content().iter().map(|cell| cell.symbol()).collect();
+        assert_eq!(line.trim_end(), "gold…");
     }
 
     #[test]

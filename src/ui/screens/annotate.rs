@@ -250,13 +250,14 @@ fn column_head(
     if desk.session.may_see(slot) {
         facts.extend(revealed(state, task, theme));
     }
-    let mut x = rect.x;
-    for (i, (text, style)) in facts.iter().enumerate() {
-        if i > 0 {
-            x = put(buffer, x, rect.y + 1, rect.right().saturating_sub(x), " · ", theme.dim());
+    let mut pieces = Vec::with_capacity(2 * facts.len());
+    for (text, style) in &facts {
+        if !pieces.is_empty() {
+            pieces.push((" · ", theme.dim()));
         }
-        x = put(buffer, x, rect.y + 1, rect.right().saturating_sub(x), text, *style);
+        pieces.push((text.as_str(), *style));
     }
+    put_all(buffer, rect.x, rect.y + 1, rect.right(), &pieces);
 }
 
 /// What is hidden until the whole item is saved.
