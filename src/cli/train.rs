@@ -25,7 +25,7 @@ use crate::{
         memory::keep_buffers,
         optimiser::OptimiserSettings,
         rows::{self, Style},
-        sft::{self, Report, Rows, SftSettings},
+        sft::{self, Report, Rows, SftSettings, Written},
     },
 };
 use args::{Learn, Mask, TrainArgs, TrainMethod, Variant};
@@ -204,6 +204,15 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
     let go_on = || {
         if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
+    let mut policy = EnginePolicy {
+        writer: Writer::new(&method, config, &assets.models),
+        template: template.clone(),
+        items: [train_items, validation_items],
+        end,
+        tokenizer,
+    };
+    let written =
+        if reasons(method_id) { args.course.validation_limit.min(validation.examples.len()) } else { 0 };
     if method_id == TrainMethod::Rlvr {
         let settings = GrpoSettings {
             base,
@@ -227,17 +236,8 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
             seed: args.seed,
             data,
         };
-        let prompts = Prompts {
-            train: train.examples.into_iter().map(|e| e.prompt).collect(),
-            validation: args.rollouts.validation_limit.min(validation_items.len()),
-        };
-        let mut policy = EnginePolicy {
-            writer: Writer::new(&method, config, &assets.models),
-            template: template.clone(),
-            items: [train_items, validation_items],
-            end,
-            tokenizer,
-        };
+        let prompts =
+            Prompts { train: train.examples.into_iter().map(|e| e.prompt).collect(), validation: written };
         let mut report = |report: GrpoReport| {
             show::grpo(&report);
             if let Err(problem) = show::keep_rollout(&out, &report) {
@@ -262,6 +262,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         validations: args.course.validations,
         patience: args.course.patience,
         seed: args.seed,
+        written,
         data,
         rows: [train.examples.len(), validation.examples.len()],
         drafts,
@@ -271,8 +272,15 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         show::sft(&report, terminal);
         go_on()
     };
-    let result = sft::train(&frozen, lora, &settings, &train, &validation, &out, &mut report);
+    let writes = Written { policy: &mut policy, max_tokens: method.sampler.max_tokens };
+    let writes = (written > 0).then_some(writes);
+    let result = sft::train(&frozen, lora, &settings, &train, &validation, writes, &out, &mut report);
     finish(result.map(|(_, progress)| progress), json!(settings), args.json)
+}
+
+/// Whether a method writes a rationale before its answer.
+fn reasons(method: TrainMethod) -> bool {
+    matches!(method, TrainMethod::HumanCot | TrainMethod::SyntheticCot | TrainMethod::Rlvr)
 }
 
 /// What is put to the model about `item`, and what it shall answer; `None` where the item lacks what it takes.

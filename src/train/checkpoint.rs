@@ -27,7 +27,8 @@ pub struct Validation {
     pub epoch: f32,
     /// Mean negative log-probability per completion token, in nats.
     pub loss: f32,
-    /// Share of completions whose every token is the most probable one; of rationales, share of letters.
+    /// Share of answers that are right as the adapter writes them; where it was not asked to, of completions whose every
+    /// token is the most probable one, and of given rationales the share of letters.
     pub accuracy: f32,
 }
 

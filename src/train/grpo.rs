@@ -12,11 +12,12 @@ use super::{
     improve::improve,
     lora::{Lora, LoraShape},
     optimiser::{AdamW, OptimiserSettings},
+    policy::{Policy, Request, greedy, written},
     sft,
     verdict::Lesson,
 };
 use serde::{Deserialize, Serialize};
-use std::{fs, ops::ControlFlow, path::Path, time::Instant};
+use std::{ops::ControlFlow, path::Path, time::Instant};
 
 /// All that decides the result of a run, besides the prompts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,47 +63,6 @@ fn once() -> usize {
 
 fn one() -> f32 {
     1.0
-}
-
-/// One completion that the policy wrote.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rollout {
-    /// The prompt's place in the list.
-    pub prompt: usize,
-    /// What was written, the end of the turn included where it was reached.
-    pub tokens: Vec<u32>,
-    pub text: String,
-    /// 1 where the last answer equals gold.
-    pub reward: f32,
-    /// Whether there is an answer at all.
-    pub answered: bool,
-    /// How many of the tokens come before its verdict, and those of each word that could stand there, the right one
-    /// first; `None` where none would be right, or nobody asked.
-    pub verdict: Option<(usize, Vec<Vec<u32>>)>,
-}
-
-/// What the policy is asked to write.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request {
-    /// Prompts, by their place in the list.
-    pub prompts: Vec<usize>,
-    pub group: usize,
-    pub seed: u64,
-    /// 0 takes the most probable token.
-    pub temperature: f32,
-    pub max_tokens: usize,
-    /// With [`Lesson::Verdict`], rollouts want their verdicts.
-    pub lesson: Lesson,
-}
-
-/// Writes completions with the adapter in a folder; `validation` chooses the list of prompts.
-pub trait Policy {
-    fn write(
-        &mut self,
-        adapter: &Path,
-        validation: bool,
-        request: &Request,
-    ) -> Result<Vec<Rollout>, TrainError>;
 }
 
 /// What one step did.
@@ -178,8 +138,6 @@ pub fn train(
         let (epoch, at) = (progress.step / per_epoch, progress.step % per_epoch);
         let order = sft::order(&groups, settings.seed, epoch);
         let chosen = order[at * settings.prompts..order.len().min((at + 1) * settings.prompts)].to_vec();
-        let adapter = folder.join(format!("rollout-{}", progress.step));
-        lora.save(&adapter, &settings.base)?;
         let request = Request {
             prompts: chosen,
             group: settings.group,
@@ -188,9 +146,7 @@ pub fn train(
             max_tokens: settings.max_tokens,
             lesson: settings.lesson,
         };
-        let rollouts = policy.write(&adapter, false, &request);
-        fs::remove_dir_all(&adapter).map_err(TrainError::io(&adapter))?;
-        let rollouts = rollouts?;
+        let rollouts = written(&lora, (&settings.base, progress.step), folder, policy, false, &request)?;
         let mut step =
             improve(frozen, &mut lora, &mut optimiser, settings, prompts, &rollouts, &mut progress);
         step.seconds = start.elapsed().as_secs_f32();
@@ -239,20 +195,8 @@ fn look(
     log: &mut EventLog,
     report: &mut dyn FnMut(GrpoReport) -> ControlFlow<()>,
 ) -> Result<(), TrainError> {
-    let adapter = folder.join(format!("validation-{}", progress.step));
-    lora.save(&adapter, &settings.base)?;
-    let request = Request {
-        prompts: (0..validation).collect(),
-        group: 1,
-        seed: settings.seed,
-        temperature: 0.0,
-        max_tokens: settings.max_tokens,
-        lesson: Lesson::Rollout,
-    };
-    let rollouts = policy.write(&adapter, true, &request);
-    fs::remove_dir_all(&adapter).map_err(TrainError::io(&adapter))?;
-    let rollouts = rollouts?;
-    let accuracy = rollouts.iter().map(|r| r.reward).sum::<f32>() / rollouts.len().max(1) as f32;
+    let accuracy =
+        greedy(lora, (&settings.base, progress.step), folder, policy, validation, settings.max_tokens)?;
     let found = Validation { step: progress.step, epoch: 0.0, loss: 1.0 - accuracy, accuracy };
     log.write(progress.step as i64, sft::now(), &[("val/test_score", accuracy)])?;
     if progress.validations.iter().all(|v| found.accuracy > v.accuracy) {

@@ -8,11 +8,12 @@ use super::{
     batch::{Batch, Example},
     checkpoint::Progress,
     frozen::Frozen,
-    grpo::{GrpoSettings, Rollout, StepReport},
+    grpo::{GrpoSettings, StepReport},
     grpo_loss::{TokenLoss, advantages, has_signal},
     lora::Lora,
     network::{learn, score, score_dropped},
     optimiser::AdamW,
+    policy::Rollout,
     verdict::Lesson,
 };
 

@@ -11,6 +11,7 @@
 //! | [`optimiser`] | AdamW, clipping, the learning rate's course |
 //! | [`grpo`] | reinforcement learning with a verifiable reward |
 //! | `improve` | the updates of one such step |
+//! | [`policy`] | what an adapter writes while it is being trained |
 //! | [`grpo_loss`] | GRPO and its variants as pure functions |
 //! | [`rationale`] | gates and choice of synthetic rationales |
 //! | [`sft`] | supervised fine-tuning |
@@ -41,6 +42,7 @@ pub mod network;
 pub mod optimiser;
 mod outer;
 mod pointwise;
+pub mod policy;
 pub mod rationale;
 pub mod rows;
 pub mod runs;

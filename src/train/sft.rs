@@ -9,6 +9,7 @@ use super::{
     lora::{Lora, LoraShape},
     network::{self, learn, score},
     optimiser::{AdamW, OptimiserSettings},
+    policy::{Policy, greedy},
     rationale::DraftSettings,
 };
 use rand::{SeedableRng, seq::SliceRandom};
@@ -43,6 +44,9 @@ pub struct SftSettings {
     /// Stop after this many validations without a better loss; 0 never stops.
     pub patience: usize,
     pub seed: u64,
+    /// Validation rows whose answers are written out; 0 looks at given completions alone.
+    #[serde(default)]
+    pub written: usize,
     /// Digest of the rows: a run is only continued on the same ones.
     pub data: String,
     /// Rows of each split.
@@ -50,6 +54,13 @@ pub struct SftSettings {
     /// Who wrote and judged synthetic rationales, where those are learnt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drafts: Option<DraftSettings>,
+}
+
+/// Who writes out validation rows, and the most tokens of each: what a given rationale leads to says nothing about those
+/// that the adapter writes itself.
+pub struct Written<'a> {
+    pub policy: &'a mut dyn Policy,
+    pub max_tokens: usize,
 }
 
 /// What a run reports.
@@ -140,12 +151,14 @@ pub(super) fn now() -> f64 {
 /// `state.safetensors`, `best/` (the adapter of the best validation), and a TensorBoard log.
 ///
 /// `report` hears of every step, and may stop the run, which can be continued later.
+#[allow(clippy::too_many_arguments)]
 pub fn train(
     frozen: &Frozen,
     mut lora: Lora,
     settings: &SftSettings,
     train: &Rows,
     validation: &Rows,
+    mut written: Option<Written<'_>>,
     folder: &Path,
     report: &mut dyn FnMut(Report) -> ControlFlow<()>,
 ) -> Result<(Lora, Progress), TrainError> {
@@ -220,20 +233,23 @@ pub fn train(
                 .is_break();
         if progress.step.is_multiple_of(every) || progress.step == steps {
             if hopeless == 0 && !validation.examples.is_empty() {
-                let (loss, accuracy) = validate(frozen, Some(&lora), validation, settings.micro);
+                let (loss, mut accuracy) = validate(frozen, Some(&lora), validation, settings.micro);
+                if let Some(Written { policy, max_tokens }) = &mut written {
+                    let from = (settings.base.as_str(), progress.step);
+                    accuracy = greedy(&lora, from, folder, *policy, settings.written, *max_tokens)?;
+                }
                 let epoch = progress.step as f32 / per_epoch as f32;
                 let found = Validation { step: progress.step, epoch, loss, accuracy };
                 log.write(step, now(), &[("val/loss", loss), ("val/accuracy", accuracy)])?;
-                let best = progress.validations.iter().all(|v| found.loss < v.loss);
                 progress.validations.push(found.clone());
-                if best {
+                if best(&progress.validations, written.is_some()) + 1 == progress.validations.len() {
                     lora.save(&folder.join("best"), &settings.base)?;
                 }
                 let _ = report(Report::Validated(found));
             }
             last = Instant::now();
         }
-        let over = exhausted(&progress.validations, settings.patience);
+        let over = exhausted(&progress.validations, settings.patience, written.is_some());
         if stop || over || saved.elapsed() > CHECKPOINT || progress.step == steps {
             let state = State { progress, values: lora.values, optimiser };
             state.save(folder)?;
@@ -254,9 +270,14 @@ pub fn train(
     Ok((lora, progress))
 }
 
+/// The first of the best validations: by loss, or where answers were written out by their accuracy.
+fn best(validations: &[Validation], written: bool) -> usize {
+    let score = |v: &Validation| if written { v.accuracy } else { -v.loss };
+    let most = validations.iter().map(score).fold(f32::NEG_INFINITY, f32::max);
+    validations.iter().position(|v| score(v) >= most).unwrap_or(0)
+}
+
 /// Whether the last `patience` validations brought nothing better.
-fn exhausted(validations: &[Validation], patience: usize) -> bool {
-    let best = validations.iter().map(|v| v.loss).fold(f32::INFINITY, f32::min);
-    let at = validations.iter().position(|v| v.loss <= best).unwrap_or(0);
-    patience > 0 && validations.len() > at + patience
+fn exhausted(validations: &[Validation], patience: usize, written: bool) -> bool {
+    patience > 0 && validations.len() > best(validations, written) + patience
 }

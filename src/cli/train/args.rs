@@ -149,7 +149,12 @@ pub struct CourseArgs {
     /// Looks at the validation rows per epoch
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub validations: usize,
-    /// Stop after this many validations without a better loss; 0 never stops
+    /// Methods that reason are validated by what they write about the first N validation rows, most probable text; 0
+    /// looks at the letter after the given rationale alone, which says little of those that they write themselves
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    pub validation_limit: usize,
+    /// Stop after this many validations without a better loss, or without more right answers where they are written out;
+    /// 0 never stops
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub patience: usize,
     /// `completion` trains on the answer alone; `study` on the prompt too, as the study's scripts do
@@ -205,9 +210,6 @@ pub struct RolloutArgs {
     /// Validate after this many steps
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub validate_every: usize,
-    /// Only the first N validation rows
-    #[arg(long, default_value_t = 128, value_name = "N")]
-    pub validation_limit: usize,
 }
 
 impl RolloutArgs {

@@ -6,7 +6,7 @@ use crate::{
     model::tokenizer::TextTokenizer,
     train::{
         TrainError,
-        grpo::{Policy, Request, Rollout},
+        policy::{Policy, Request, Rollout},
         verdict::{Lesson, verdict},
     },
 };

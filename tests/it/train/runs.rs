@@ -8,12 +8,13 @@ use pluriscope::train::{
     checkpoint::State,
     event_log,
     frozen::Frozen,
-    grpo::{self, GrpoReport, GrpoSettings, Policy, Prompts, Request, Rollout},
+    grpo::{self, GrpoReport, GrpoSettings, Prompts},
     grpo_loss::GrpoLoss,
     lora::Lora,
     network::score,
     optimiser::OptimiserSettings,
-    sft::{self, Report, Rows, SftSettings},
+    policy::{Policy, Request, Rollout},
+    sft::{self, Report, Rows, SftSettings, Written},
     verdict::Lesson,
 };
 use std::{ops::ControlFlow, path::Path};
@@ -35,6 +36,7 @@ fn settings(lr: f32, epochs: usize) -> SftSettings {
         seed: 7,
         data: String::new(),
         rows: [10, 3],
+        written: 0,
         drafts: None,
     }
 }
@@ -51,7 +53,7 @@ fn run(
     stop_at: usize,
 ) -> Result<Lora, TrainError> {
     let lora = Lora::new(settings.lora.clone(), &frozen.config, settings.seed)?;
-    sft::train(frozen, lora, settings, train, &rows(3), folder, &mut |report| match report {
+    sft::train(frozen, lora, settings, train, &rows(3), None, folder, &mut |report| match report {
         Report::Step { step, .. } if step == stop_at => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     })
@@ -124,11 +126,71 @@ fn a_loss_that_is_no_number_is_skipped_then_given_up_and_the_weights_stay() {
     let settings = settings(1e-2, 9);
     let mut lora = Lora::new(settings.lora.clone(), &frozen.config, 1).unwrap();
     lora.values[0] = f32::NAN;
-    let result = sft::train(&frozen, lora, &settings, &rows(10), &rows(3), out.path(), &mut |_| {
+    let result = sft::train(&frozen, lora, &settings, &rows(10), &rows(3), None, out.path(), &mut |_| {
         ControlFlow::Continue(())
     });
     assert!(matches!(result, Err(TrainError::Diverged(5))));
     assert!(!out.path().join("best").exists());
+}
+
+/// A policy that writes nothing, and is right as often as it is told, look by look.
+struct Told {
+    looks: Vec<usize>,
+    rights: Vec<usize>,
+}
+
+impl Policy for Told {
+    fn write(
+        &mut self,
+        adapter: &Path,
+        validation: bool,
+        request: &Request,
+    ) -> Result<Vec<Rollout>, TrainError> {
+        assert!(
+            validation && request.temperature == 0.0 && adapter.join("adapter_model.safetensors").exists()
+        );
+        let rights = self.rights[self.looks.len()];
+        self.looks.push(request.prompts.len());
+        let rollout = |prompt: &usize| Rollout {
+            prompt: *prompt,
+            tokens: vec![1],
+            text: String::new(),
+            reward: f32::from(u8::from(*prompt < rights)),
+            answered: true,
+            verdict: None,
+        };
+        Ok(request.prompts.iter().map(rollout).collect())
+    }
+}
+
+#[test]
+fn answers_that_are_written_out_decide_which_adapter_is_the_best() {
+    let (_folder, frozen) = base(tiny::LLAMA);
+    let out = tempfile::tempdir().unwrap();
+    let settings = SftSettings { written: 3, patience: 2, ..settings(1e-2, 6) };
+    let lora = Lora::new(settings.lora.clone(), &frozen.config, settings.seed).unwrap();
+    let mut policy = Told { looks: Vec::new(), rights: vec![1, 3, 2, 3, 0, 0] };
+    let mut at_best = None;
+    let written = Some(Written { policy: &mut policy, max_tokens: 4 });
+    let (last, progress) =
+        sft::train(&frozen, lora, &settings, &rows(10), &rows(3), written, out.path(), &mut |_| {
+            let best = out.path().join("best");
+            if at_best.is_none() && best.exists() {
+                at_best = Some(Lora::load(&best, &frozen.config, 0.0).unwrap());
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let accuracies: Vec<f32> = progress.validations.iter().map(|v| v.accuracy * 3.0).collect();
+    assert_eq!(accuracies, [1.0, 3.0, 2.0, 3.0], "two looks without a better one end the run");
+    assert_eq!(policy.looks, [3; 4]);
+    let best = Lora::load(&out.path().join("best"), &frozen.config, 0.0).unwrap();
+    assert_ne!(
+        Some(&best.values),
+        at_best.as_ref().map(|l| &l.values),
+        "the second look was better than the first"
+    );
+    assert_ne!(best.values, last.values, "as good is not better");
 }
 
 /// A policy whose rollouts are single random tokens; an even one is right.

@@ -7,11 +7,12 @@ use pluriscope::train::{
     batch::{Batch, Example},
     checkpoint::{Progress, State},
     frozen::Frozen,
-    grpo::{self, GrpoReport, GrpoSettings, Policy, Prompts, Request, Rollout, StepReport},
+    grpo::{self, GrpoReport, GrpoSettings, Prompts, StepReport},
     grpo_loss::GrpoLoss,
     lora::Lora,
     network::{learn, score},
     optimiser::{AdamW, OptimiserSettings},
+    policy::{Policy, Request, Rollout},
     verdict::Lesson,
 };
 use std::{ops::ControlFlow, path::Path};
