@@ -27,6 +27,7 @@ struct Course {
     situation: String,
     text: String,
     valence: String,
+    explanation: String,
 }
 
 fn values() -> Vec<Value> {
@@ -149,5 +150,29 @@ fn the_course_keeps_away_from_what_is_held_out() {
     for word in ["Supports", "Opposes", "Either"] {
         let share = course.iter().filter(|r| r.valence == word).count() as f64 / course.len() as f64;
         assert!((0.1..0.5).contains(&share), "{word}: {share}");
+    }
+}
+
+#[test]
+fn a_rationale_of_the_course_ends_in_its_verdict_and_says_it_once() {
+    let course = course();
+    let told: Vec<&Course> = course.iter().filter(|r| !r.explanation.is_empty()).collect();
+    let different: HashSet<&str> = told.iter().map(|r| r.explanation.as_str()).collect();
+    assert_eq!((told.len(), different.len()), (17_712, 17_711), "as data/README.md says");
+    for row in told {
+        let lower = row.explanation.to_lowercase();
+        let words: Vec<&str> =
+            lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        assert!((10..=26).contains(&words.len()), "{lower}");
+        let verdicts = words.iter().enumerate().filter_map(|(at, word)| {
+            let stem = ["support", "oppose", "either"]
+                .into_iter()
+                .find(|stem| word.trim_end_matches('s') == *stem)?;
+            Some((at, stem))
+        });
+        let verdicts: Vec<(usize, &str)> = verdicts.collect();
+        let [(at, stem)] = verdicts[..] else { panic!("{lower}") };
+        assert_eq!(row.valence.to_lowercase().trim_end_matches('s'), stem, "{lower}");
+        assert!(at * 2 >= words.len(), "the verdict is the end: {lower}");
     }
 }
