@@ -157,6 +157,17 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
     let validation = rows_of(&mut validation_items)?;
     let hash = crate::model::LanguageModel::info(&model).hash.clone();
     let end = rows::end_token(&model);
+    let written =
+        if reasons(method_id) { args.course.validation_limit.min(validation.examples.len()) } else { 0 };
+    let rollouts = method_id == TrainMethod::Rlvr;
+    let max_tokens = if rollouts { args.rollouts.max_tokens } else { method.sampler.max_tokens };
+    let asked = train.examples.iter().chain(&validation.examples).map(|e| e.prompt.len()).max();
+    let looks = match (rollouts, written) {
+        (true, _) => args.rollouts.steps,
+        (false, 0) => 0,
+        (false, _) => args.course.validations * args.course.epochs,
+    };
+    let writing = if looks > 0 { Writer::memory(&model, asked.unwrap_or(0) + max_tokens) } else { 0 };
     let tokenizer = model.into_tokenizer();
 
     let frozen = Frozen::load(&located.path)?;
@@ -188,9 +199,11 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         _ => format!("{} {}", template.reference.id, template.reference.hash),
     };
     let data = digest(&train_items, &template_name);
-    let written = |own: usize| if method_id == TrainMethod::Rlvr { args.rollouts.max_tokens } else { own };
-    let lengths = train.examples.iter().map(|e| e.prompt.len() + written(e.completion.len()));
-    let needed = sft::memory(&frozen, &lora, lengths.max().unwrap_or(0) * args.course.micro);
+    let learnt = |own: usize| if rollouts { max_tokens } else { own };
+    let lengths = train.examples.iter().map(|e| e.prompt.len() + learnt(e.completion.len()));
+    let needed = sft::memory(&frozen, &lora, lengths.max().unwrap_or(0) * args.course.micro)
+        + writing
+        + 4 * (lora.values.len() * looks.min(writer::ADAPTERS)) as u64;
     eprintln!(
         "{} training and {} validation rows, {} weights to train, at most {} MiB",
         train.examples.len(),
@@ -211,9 +224,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         end,
         tokenizer,
     };
-    let written =
-        if reasons(method_id) { args.course.validation_limit.min(validation.examples.len()) } else { 0 };
-    if method_id == TrainMethod::Rlvr {
+    if rollouts {
         let settings = GrpoSettings {
             base,
             base_hash: hash,
@@ -262,7 +273,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         validations: args.course.validations,
         patience: args.course.patience,
         seed: args.seed,
-        written,
+        written: (written > 0).then_some(Written { rows: written, max_tokens: method.sampler.max_tokens }),
         data,
         rows: [train.examples.len(), validation.examples.len()],
         drafts,
@@ -272,9 +283,7 @@ fn adapter(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         show::sft(&report, terminal);
         go_on()
     };
-    let writes = Written { policy: &mut policy, max_tokens: method.sampler.max_tokens };
-    let writes = (written > 0).then_some(writes);
-    let result = sft::train(&frozen, lora, &settings, &train, &validation, writes, &out, &mut report);
+    let result = sft::train(&frozen, lora, &settings, &train, &validation, &mut policy, &out, &mut report);
     finish(result.map(|(_, progress)| progress), json!(settings), args.json)
 }
 

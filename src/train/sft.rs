@@ -44,9 +44,9 @@ pub struct SftSettings {
     /// Stop after this many validations without a better loss; 0 never stops.
     pub patience: usize,
     pub seed: u64,
-    /// Validation rows whose answers are written out; 0 looks at given completions alone.
-    #[serde(default)]
-    pub written: usize,
+    /// Validation rows whose answers are written out; without, validation looks at given completions alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
     /// Digest of the rows: a run is only continued on the same ones.
     pub data: String,
     /// Rows of each split.
@@ -56,10 +56,11 @@ pub struct SftSettings {
     pub drafts: Option<DraftSettings>,
 }
 
-/// Who writes out validation rows, and the most tokens of each: what a given rationale leads to says nothing about those
+/// The first so many validation rows, and the most tokens of each: what a given rationale leads to says nothing about those
 /// that the adapter writes itself.
-pub struct Written<'a> {
-    pub policy: &'a mut dyn Policy,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    pub rows: usize,
     pub max_tokens: usize,
 }
 
@@ -150,7 +151,8 @@ pub(super) fn now() -> f64 {
 /// Trains `lora` on `train`, or goes on where the run in `folder` stopped. Writes there: `run.json`,
 /// `state.safetensors`, `best/` (the adapter of the best validation), and a TensorBoard log.
 ///
-/// `report` hears of every step, and may stop the run, which can be continued later.
+/// `policy` writes answers out where the settings want that. `report` hears of every step, and may stop the run, which can
+/// be continued later.
 #[allow(clippy::too_many_arguments)]
 pub fn train(
     frozen: &Frozen,
@@ -158,7 +160,7 @@ pub fn train(
     settings: &SftSettings,
     train: &Rows,
     validation: &Rows,
-    mut written: Option<Written<'_>>,
+    policy: &mut dyn Policy,
     folder: &Path,
     report: &mut dyn FnMut(Report) -> ControlFlow<()>,
 ) -> Result<(Lora, Progress), TrainError> {
@@ -234,22 +236,22 @@ pub fn train(
         if progress.step.is_multiple_of(every) || progress.step == steps {
             if hopeless == 0 && !validation.examples.is_empty() {
                 let (loss, mut accuracy) = validate(frozen, Some(&lora), validation, settings.micro);
-                if let Some(Written { policy, max_tokens }) = &mut written {
+                if let Some(Written { rows, max_tokens }) = settings.written {
                     let from = (settings.base.as_str(), progress.step);
-                    accuracy = greedy(&lora, from, folder, *policy, settings.written, *max_tokens)?;
+                    accuracy = greedy(&lora, from, folder, policy, rows, max_tokens)?;
                 }
                 let epoch = progress.step as f32 / per_epoch as f32;
                 let found = Validation { step: progress.step, epoch, loss, accuracy };
                 log.write(step, now(), &[("val/loss", loss), ("val/accuracy", accuracy)])?;
                 progress.validations.push(found.clone());
-                if best(&progress.validations, written.is_some()) + 1 == progress.validations.len() {
+                if best(&progress.validations, settings.written.is_some()) + 1 == progress.validations.len() {
                     lora.save(&folder.join("best"), &settings.base)?;
                 }
                 let _ = report(Report::Validated(found));
             }
             last = Instant::now();
         }
-        let over = exhausted(&progress.validations, settings.patience, written.is_some());
+        let over = exhausted(&progress.validations, settings.patience, settings.written.is_some());
         if stop || over || saved.elapsed() > CHECKPOINT || progress.step == steps {
             let state = State { progress, values: lora.values, optimiser };
             state.save(folder)?;

@@ -6,6 +6,7 @@ use crate::{
     core::{AdapterRef, Item, Method, Prompt, Sampler, Template, TemplateRef, Trace, seed::row_seed},
     engine::{Engine, EngineHandle, EngineOptions},
     job::{Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobId, RowId, ScoreRow},
+    model::{LanguageModel, Model},
     store::models::ModelEntry,
     train::TrainError,
 };
@@ -19,7 +20,7 @@ use std::{
 };
 
 /// Adapters that an engine holds before it is started anew: it never forgets one.
-const ADAPTERS: usize = 24;
+pub const ADAPTERS: usize = 24;
 
 /// Rows that run at once.
 const ROWS: usize = 64;
@@ -64,6 +65,11 @@ impl Writer {
             adapters: HashSet::new(),
             jobs: 0,
         }
+    }
+
+    /// Bytes that the engine takes at most with `model`, besides its adapters, for rows of `len` tokens at most.
+    pub fn memory(model: &Model, len: usize) -> u64 {
+        model.info().memory_bytes + ROWS as u64 * model.sequence_bytes(len)
     }
 
     /// The model that is trained, without an adapter.
