@@ -89,7 +89,7 @@ impl Matrix {
             Matrix::Q8(m) => {
                 let x = q8::Quantised::new(isa, x, m.cols());
                 // SAFETY: `product` runs each grain once, and together they write all outputs.
-                let grain = |at, out: &Shared<'_>| unsafe { m.grain(isa, at, &x, out) };
+                let grain = |at, out: &Shared<'_>| unsafe { m.grain(at, &x, out) };
                 // SAFETY: as above.
                 unsafe { product(len, m.grains(), grain, tasks, other) }
             }

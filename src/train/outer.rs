@@ -42,11 +42,12 @@ fn body<L: Lanes>(
         let rows = first..(first + BLOCK).min(narrow.rows());
         let mut c = range.start;
         while c < range.end {
-            let width = if range.end - c >= 32 { 32 } else { (range.end - c).min(16) };
+            let width = if L::SUMS >= 16 && range.end - c >= 32 { 32 } else { (range.end - c).min(16) };
             let mut i = 0;
             while i < n {
                 let at = Strip { rows: rows.clone(), i, c, width, columns };
                 i += match (n - i, width) {
+                    (4.., 16) if L::SUMS < 16 => strip::<L, 4, 1>(narrow, wide, &at, out),
                     (8.., 32) => strip::<L, 8, 2>(narrow, wide, &at, out),
                     (8.., 16) => strip::<L, 8, 1>(narrow, wide, &at, out),
                     (_, 32) => strip::<L, 1, 2>(narrow, wide, &at, out),

@@ -238,11 +238,12 @@ impl<E: Element> Packed<E> {
         assert!(x.start + self.cols <= x.width);
         let data = |panels: Range<usize>| &self.data[panels.start * self.cols..panels.end * self.cols];
         let mut sums = [[0f32; PANEL]; 2 * WIDE];
+        let most = isa.sums().min(TILE);
         let mut first = panels.start;
         while first < panels.end {
             let mut done = rows.start;
             let end = (first + 2).min(panels.end);
-            if isa.has_avx512() && end == first + 2 {
+            if isa.sums() >= 2 * WIDE && end == first + 2 {
                 while rows.end - done >= WIDE {
                     (first..end).for_each(|panel| (done..done + WIDE).for_each(|row| soon(panel, row)));
                     E::WIDE(isa, data(first..end), x, done, &mut sums);
@@ -255,7 +256,7 @@ impl<E: Element> Packed<E> {
             for panel in first..end {
                 let mut done = done;
                 while done < rows.end {
-                    let tile = TILE.min(rows.end - done);
+                    let tile = most.min(rows.end - done);
                     E::TILES[tile - 1](isa, data(panel..panel + 1), x, done, &mut sums);
                     for (r, sums) in sums[..tile].iter().enumerate() {
                         write(panel, done + r, sums);

@@ -11,12 +11,14 @@ pub type Group = [u8; 64];
 /// One block of a panel: 32 inputs of 16 output rows.
 pub type Block = [Group; 8];
 
-/// 32 activations in 16 bits each, `256 high + low`: the high bytes, then the low ones.
+/// 32 activations in 16 bits each, as the instruction set wants them ([`Lanes::activations`]).
 pub type Activations = [[i8; 32]; 2];
 
 /// A vector of 16 `f32`. The x86 types may only be used in functions compiled for their features, which
 /// `per_isa!` sees to; every method is inlined into such a function.
 pub trait Lanes: Copy {
+    /// How many of these can be summed into at once, with room left in the registers for what is added.
+    const SUMS: usize = 6;
     fn splat(value: f32) -> Self;
     fn load(from: &[f32; 16]) -> Self;
     fn store(self, to: &mut [f32; 16]);
@@ -36,6 +38,15 @@ pub trait Lanes: Copy {
     fn pow2(self) -> Self;
     /// Integer-valued lanes as bytes, at most 127.
     fn to_i8(self, to: &mut [i8; 16]);
+    /// Stores 32 activations `256 high + low`, both integer-valued and at most 127: here as the high bytes, then the low ones.
+    #[inline(always)]
+    fn activations(high: [Self; 2], low: [Self; 2], to: &mut Activations) {
+        for (part, halves) in to.iter_mut().zip([high, low]) {
+            for (half, to) in halves.into_iter().zip(part.as_chunks_mut::<16>().0) {
+                half.to_i8(to);
+            }
+        }
+    }
     /// Exact integer dot products of a weight block with `R` blocks of activations, as floats.
     /// `offset[r]` is -128 times the sum of `rows[r]`, which undoes the stored + 128.
     fn dot<const R: usize>(block: &Block, rows: [&Activations; R], offset: [i32; R]) -> [Self; R];
@@ -156,6 +167,7 @@ pub struct Avx512(__m512);
 #[cfg(target_arch = "x86_64")]
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Lanes for Avx512 {
+    const SUMS: usize = 24;
     #[inline(always)]
     fn splat(value: f32) -> Self {
         unsafe { Avx512(_mm512_set1_ps(value)) }
@@ -339,38 +351,78 @@ impl Lanes for Avx2 {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast::<i8>().wrapping_add(64 * line)) }
         }
     }
+    /// 16 bits each, every four inputs as first, third, second, fourth: pairs as [`pairs`] multiplies them.
+    #[inline(always)]
+    fn activations(high: [Self; 2], low: [Self; 2], to: &mut Activations) {
+        unsafe {
+            let order = _mm256_setr_epi8(
+                0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13,
+                10, 11, 14, 15,
+            );
+            for (half, to) in to.iter_mut().enumerate() {
+                let x = high[half].fma(Self::splat(256.0), low[half]);
+                let words = _mm256_packs_epi32(_mm256_cvtps_epi32(x.0), _mm256_cvtps_epi32(x.1));
+                let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
+                _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_shuffle_epi8(words, order));
+            }
+        }
+    }
     #[inline(always)]
     fn dot<const R: usize>(block: &Block, rows: [&Activations; R], offset: [i32; R]) -> [Self; R] {
-        unsafe {
-            // Widened to 16 bits (a saturating 8-bit product would not be exact); each 256-bit register
-            // holds 4 output rows as pairs of partial sums.
-            let mut sum = [[_mm256_setzero_si256(); 4]; R];
-            for (g, group) in block.iter().enumerate() {
-                let w: [__m256i; 4] = std::array::from_fn(|i| {
-                    _mm256_cvtepu8_epi16(_mm_loadu_si128(group.as_ptr().add(16 * i).cast()))
-                });
-                for r in 0..R {
-                    let x = |part: usize| {
-                        let at = rows[r][part].as_ptr().cast::<i32>();
-                        _mm_cvtepi8_epi16(_mm_cvtsi32_si128(at.add(g).read_unaligned()))
-                    };
-                    let x = _mm256_broadcastq_epi64(_mm_add_epi16(_mm_slli_epi16::<8>(x(0)), x(1)));
-                    for i in 0..4 {
-                        sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(w[i], x));
+        let mut out = [Self::splat(0.0); R];
+        let mut r = 0;
+        while r < R {
+            // What four rows need stays in the sixteen registers.
+            r += match R - r {
+                1 => unsafe { pairs::<1>(block, &rows[r..], &offset[r..], &mut out[r..]) },
+                2 => unsafe { pairs::<2>(block, &rows[r..], &offset[r..], &mut out[r..]) },
+                3 => unsafe { pairs::<3>(block, &rows[r..], &offset[r..], &mut out[r..]) },
+                _ => unsafe { pairs::<4>(block, &rows[r..], &offset[r..], &mut out[r..]) },
+            };
+        }
+        out
+    }
+}
+
+/// [`Lanes::dot`] of the first `N` rows; returns `N`.
+///
+/// Bytes at even places and those at odd ones are widened to 16 bits apart (a saturating 8-bit product would not be exact), so
+/// that each sum of two products is one output row's.
+///
+/// # Safety
+/// Inlined into a function that was compiled for AVX2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn pairs<const N: usize>(
+    block: &Block,
+    rows: &[&Activations],
+    offset: &[i32],
+    out: &mut [Avx2],
+) -> usize {
+    // SAFETY: as the caller promises; loads are unaligned ones within the arrays.
+    unsafe {
+        let even = _mm256_set1_epi16(0xff);
+        let mut sums: [[__m256i; 2]; N] = std::array::from_fn(|r| [_mm256_set1_epi32(offset[r]); 2]);
+        for (g, group) in block.iter().enumerate() {
+            let halves: [__m256i; 2] =
+                std::array::from_fn(|half| _mm256_loadu_si256(group.as_ptr().add(32 * half).cast()));
+            let w = halves.map(|bytes| [_mm256_and_si256(bytes, even), _mm256_srli_epi16::<8>(bytes)]);
+            for r in 0..N {
+                let at = rows[r].as_ptr().cast::<i32>().add(2 * g);
+                for parity in 0..2 {
+                    let x = _mm256_set1_epi32(at.add(parity).read_unaligned());
+                    for half in 0..2 {
+                        let two = _mm256_madd_epi16(w[half][parity], x);
+                        sums[r][half] = _mm256_add_epi32(sums[r][half], two);
                     }
                 }
             }
-            std::array::from_fn(|r| {
-                let order = _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7);
-                let offset = _mm256_set1_epi32(offset[r]);
-                let pair = |a: __m256i, b: __m256i| {
-                    let rows = _mm256_permutevar8x32_epi32(_mm256_hadd_epi32(a, b), order);
-                    _mm256_cvtepi32_ps(_mm256_add_epi32(rows, offset))
-                };
-                Avx2(pair(sum[r][0], sum[r][1]), pair(sum[r][2], sum[r][3]))
-            })
+        }
+        for r in 0..N {
+            out[r] = Avx2(_mm256_cvtepi32_ps(sums[r][0]), _mm256_cvtepi32_ps(sums[r][1]));
         }
     }
+    N
 }
 
 #[cfg(test)]

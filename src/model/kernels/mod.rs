@@ -33,9 +33,13 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Whether vectors of 512 bits are there.
-    pub fn has_avx512(self) -> bool {
-        matches!(self, Isa::Amx | Isa::Avx512)
+    /// How many vectors of 16 floats can be summed into at once ([`Lanes::SUMS`](lanes::Lanes::SUMS)).
+    fn sums(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx | Isa::Avx512 => <lanes::Avx512 as lanes::Lanes>::SUMS,
+            _ => <lanes::Portable as lanes::Lanes>::SUMS,
+        }
     }
 }
 

@@ -91,11 +91,12 @@ impl PackedQ8 {
         }
     }
 
-    /// `out[m] = W x[m]`: `x` holds `m` rows `[m, cols]`, `out` is `[m, rows]`.
-    pub fn matmul(&self, isa: Isa, x: &Quantised, out: &mut [f32]) {
+    /// `out[m] = W x[m]`: `x` holds `m` rows `[m, cols]`, `out` is `[m, rows]`. Runs on the instruction set that `x` was
+    /// quantised for.
+    pub fn matmul(&self, x: &Quantised, out: &mut [f32]) {
         let out = Shared::new(out);
         // SAFETY: each grain is one task.
-        parallel::for_each(self.grains(), |grain| unsafe { self.grain(isa, grain, x, &out) });
+        parallel::for_each(self.grains(), |grain| unsafe { self.grain(grain, x, &out) });
     }
 
     /// How many tasks a product splits into.
@@ -107,11 +108,11 @@ impl PackedQ8 {
     ///
     /// # Safety
     /// No two calls with the same `grain` and `out` may run at once.
-    pub unsafe fn grain(&self, isa: Isa, grain: usize, x: &Quantised, out: &Shared<'_>) {
+    pub unsafe fn grain(&self, grain: usize, x: &Quantised, out: &Shared<'_>) {
         assert_eq!((x.blocks, out.len()), (self.blocks, x.rows * self.rows));
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Isa::Amx` comes from `available` only, and nothing below sets the unit up again.
-        let mut unit = (isa == Isa::Amx && x.rows >= GROUP).then(|| unsafe { amx::Unit::new() });
+        let mut unit = (x.isa == Isa::Amx && x.rows >= GROUP).then(|| unsafe { amx::Unit::new() });
         for panel in grain * GRAIN..((grain + 1) * GRAIN).min(self.rows.div_ceil(PANEL)) {
             let at = panel * self.blocks..(panel + 1) * self.blocks;
             let (data, scales) = (&self.data[at.clone()], &self.scales[at]);
@@ -139,7 +140,7 @@ impl PackedQ8 {
                 let tile = TILE.min(x.rows - m);
                 let mut sums = [[0f32; PANEL]; TILE];
                 let run = [tile1, tile2, tile3, tile4, tile5, tile6, tile7, tile8][tile - 1];
-                run(isa, data, scales, x, m, &mut sums);
+                run(x.isa, data, scales, x, m, &mut sums);
                 write(m, &sums[..tile]);
                 m += tile;
             }
@@ -147,14 +148,19 @@ impl PackedQ8 {
     }
 }
 
+/// 1.5 times 2 to the power of 23: added to a float of a few digits, it leaves no room for a fraction.
+const SHIFT: f32 = 12_582_912.0;
+
 /// Quantises up to 32 values into one lane of a block; returns its scale.
 fn pack_block(values: &[f32], lane: usize, block: &mut Block) -> f16 {
     let largest = values.iter().fold(0f32, |m, v| m.max(v.abs()));
     let scale = f16::from_f32(largest / 127.0);
     let inverse = if scale.to_f32() > 0.0 { 1.0 / scale.to_f32() } else { 0.0 };
     for (k, value) in values.iter().enumerate() {
-        let q = (value * inverse).round_ties_even().clamp(-127.0, 127.0);
-        block[k / 4][lane * 4 + k % 4] = (q + 128.0) as u8;
+        // To the nearest integer, ties to even: what a number of this size leaves of a fraction. A call of a function for each
+        // weight took as long as reading the file.
+        let q = (value * inverse + SHIFT) - SHIFT;
+        block[k / 4][lane * 4 + k % 4] = (q.clamp(-127.0, 127.0) + 128.0) as u8;
     }
     scale
 }
@@ -162,6 +168,7 @@ fn pack_block(values: &[f32], lane: usize, block: &mut Block) -> f16 {
 /// Rows of activations in 16 bits, one scale per 32 values: `[group of 16 rows, block, row in group]`, the last group
 /// with as many rows as are left.
 pub struct Quantised {
+    isa: Isa,
     rows: usize,
     blocks: usize,
     data: Vec<Activations>,
@@ -180,7 +187,7 @@ impl Quantised {
         let all = x.par_chunks(GROUP * cols).zip(data.par_chunks_mut(GROUP * blocks));
         let all = all.zip(scales.par_chunks_mut(GROUP * blocks).zip(offsets.par_chunks_mut(GROUP * blocks)));
         all.for_each(|((x, data), (scales, offsets))| quantise(isa, x, cols, data, scales, offsets));
-        Quantised { rows, blocks, data, scales, offsets }
+        Quantised { isa, rows, blocks, data, scales, offsets }
     }
 
     /// Where the blocks of row `m` are: the first one, and how far it is to the next.
@@ -229,19 +236,13 @@ fn quantise_block<L: Lanes>(values: &[f32], data: &mut Activations, scale_to: &m
     let largest = lanes.iter().fold(0f32, |m, v| if *v > m { *v } else { m });
     let scale = largest / 127.0;
     let inverse = L::splat(if scale > 0.0 { 1.0 / scale } else { 0.0 });
-    let mut sum = L::splat(0.0);
-    let [high_bytes, low_bytes] = data;
-    for ((half, high_to), low_to) in
-        halves.into_iter().zip(high_bytes.as_chunks_mut::<16>().0).zip(low_bytes.as_chunks_mut::<16>().0)
-    {
-        let x = half.mul(inverse);
-        let high = x.round();
-        // Half a step up would be 128, which is one too many for a byte.
-        let low = x.sub(high).mul(L::splat(256.0)).round().min(L::splat(127.0));
-        high.to_i8(high_to);
-        low.to_i8(low_to);
-        sum = sum.add(high.fma(L::splat(256.0), low));
-    }
+    let x = halves.map(|half| half.mul(inverse));
+    let high = x.map(|x| x.round());
+    // Half a step up would be 128, which is one too many for a byte.
+    let low: [L; 2] =
+        std::array::from_fn(|i| x[i].sub(high[i]).mul(L::splat(256.0)).round().min(L::splat(127.0)));
+    L::activations(high, low, data);
+    let sum = high[0].fma(L::splat(256.0), low[0]).add(high[1].fma(L::splat(256.0), low[1]));
     sum.store(&mut lanes);
     *scale_to = scale / 256.0;
     // Sums of integers below 2^24 are exact in any order.
@@ -338,7 +339,7 @@ mod tests {
             let weights = PackedQ8::pack(&noise(1, rows * cols), rows, cols);
             let x = Quantised::new(Isa::Portable, &noise(2, m * cols), cols);
             let mut out = vec![0f32; m * rows];
-            weights.matmul(Isa::Portable, &x, &mut out);
+            weights.matmul(&x, &mut out);
             for (got, want) in out.iter().zip(naive(&weights, &x)) {
                 assert!((got - want).abs() < 1e-4, "{got} {want} at {rows}×{cols}×{m}");
             }
@@ -353,12 +354,12 @@ mod tests {
             let mut want = Vec::new();
             for row in input.chunks(cols) {
                 let mut out = vec![0f32; rows];
-                weights.matmul(Isa::Portable, &Quantised::new(Isa::Portable, row, cols), &mut out);
+                weights.matmul(&Quantised::new(Isa::Portable, row, cols), &mut out);
                 want.extend(out.iter().map(|v| v.to_bits()));
             }
             for isa in available() {
                 let mut out = vec![0f32; m * rows];
-                weights.matmul(isa, &Quantised::new(isa, &input, cols), &mut out);
+                weights.matmul(&Quantised::new(isa, &input, cols), &mut out);
                 assert_eq!(out.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), want, "{isa:?}");
             }
         }
