@@ -48,9 +48,10 @@ pub struct CheckArgs {
     /// consistency-controls, safety-lexical, safety-classifier, safety-guard)
     #[arg(long, value_delimiter = ',', default_value = "probability-trace", value_name = "CHECKS")]
     pub checks: Vec<CheckId>,
-    /// How answers are read off: by option `letters`, or by `words`, which small models know better
-    #[arg(long, default_value = "letters", value_name = "BY")]
-    pub score: Scoring,
+    /// How answers are read off: by option `letters`, or by `words`. By default what the writer knows better: words where a
+    /// model without an adapter judged a value, letters elsewhere
+    #[arg(long, value_name = "BY")]
+    pub score: Option<Scoring>,
     /// Model that judges, or MODEL+ADAPTER (`smollm2-135m+judge` is shipped); the checking model without its
     /// adapter by default
     #[arg(long, value_name = "REF")]
@@ -96,7 +97,8 @@ pub fn run(args: CheckArgs, model: Option<&str>, config: &Config) -> Result<Exit
         }
     })?;
     let settings =
-        Arc::new(Settings { scoring: args.score, maker: args.maker.clone(), judge: args.judge.clone() });
+        |scoring| Arc::new(Settings { scoring, maker: args.maker.clone(), judge: args.judge.clone() });
+    let (by_letters, by_words) = (settings(Scoring::Letters), settings(Scoring::Words));
     let collected = collect::subjects(&args, &assets, config, model)?;
     if collected.subjects.is_empty() {
         return misuse("there is no trace that can be checked");
@@ -107,9 +109,13 @@ pub fn run(args: CheckArgs, model: Option<&str>, config: &Config) -> Result<Exit
     let mut seen = HashSet::new();
     for (subject, routes) in collected.subjects {
         let key = TraceKey::of(&subject.trace);
+        let settings = match args.score.unwrap_or_else(|| Scoring::fitting(&subject.item, &subject.trace)) {
+            Scoring::Letters => &by_letters,
+            Scoring::Words => &by_words,
+        };
         let mut checks = args.checks.clone();
         checks.retain(|check| {
-            let parameters = Source::of(*check, &subject, &settings).parameters;
+            let parameters = Source::of(*check, &subject, settings).parameters;
             let asked = (key.clone(), *check, parameters);
             let stored = present.get(&asked);
             report.already += usize::from(stored.is_some());
@@ -119,7 +125,7 @@ pub fn run(args: CheckArgs, model: Option<&str>, config: &Config) -> Result<Exit
             stored.is_none() && first
         });
         if !checks.is_empty() {
-            tasks.push(Task { subject: Arc::new(subject), settings: Arc::clone(&settings), routes, checks });
+            tasks.push(Task { subject: Arc::new(subject), settings: Arc::clone(settings), routes, checks });
         }
     }
     let provider = engine::local_models(config, &assets.models);

@@ -174,7 +174,7 @@ pub fn prepare(
         .and_then(|(m, name)| m.adapters.named(name).cloned());
     let checker = Checker { model: model.clone(), adapter: adapter.as_ref().map(|a| a.name.clone()) };
     let how = state.checks.how;
-    let scoring = how.scoring.unwrap_or(if item.is_value() { Scoring::Words } else { Scoring::Letters });
+    let scoring = how.scoring.unwrap_or_else(|| Scoring::fitting(&item, trace));
     let subject =
         Subject::new(item, Arc::clone(trace), template, checker).map_err(|error| error.to_string())?;
     // A judge that was trained for this model reads rationales better than the model as it is.

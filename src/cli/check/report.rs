@@ -63,6 +63,9 @@ fn lines(report: &Report) -> String {
     for summary in &report.summary.checks {
         out.push_str(&line(summary));
     }
+    for summary in &report.summary.checks {
+        out.extend(doubt(summary));
+    }
     for paired in &report.summary.paired {
         let value = paired.value.map_or("not defined".to_owned(), |v| format!("{v:.3}"));
         // Writing to a string cannot fail.
@@ -75,6 +78,22 @@ fn lines(report: &Report) -> String {
     );
     out
 }
+
+/// Said where an answer is so often read off as another one that what follows from it means little.
+fn doubt(summary: &Summary) -> Option<String> {
+    let (by, traces) = summary.missed.iter().max_by_key(|(_, traces)| **traces)?;
+    let other = if *by == "words" { "letters" } else { "words" };
+    (traces * MISSED > summary.judged).then(|| {
+        format!(
+            "{}: after the whole rationale {traces} of {} answers were read off as another one than was recorded; the model may \
+             know them better by {other} (--score {other})\n",
+            summary.method, summary.judged
+        )
+    })
+}
+
+/// One in so many missed answers is too many.
+const MISSED: usize = 4;
 
 /// One check of one method.
 fn line(summary: &Summary) -> String {
@@ -107,6 +126,9 @@ fn line(summary: &Summary) -> String {
     }
     if summary.not_writer > 0 {
         let _ = write!(out, "; {} asked of another model than the writer", summary.not_writer);
+    }
+    for (by, traces) in &summary.missed {
+        let _ = write!(out, "; by {by} the recorded answer was not found in {traces}");
     }
     if !summary.unjudged.is_empty() {
         let total: usize = summary.unjudged.values().sum();
@@ -150,6 +172,23 @@ mod tests {
         ]);
         assert!(text.contains("2 judged, judge right without rationale 0 % (0 to 66)"), "{text}");
         assert!(text.contains(", masked 0.500, swapped 0.000 (of 1)"), "{text}");
+    }
+
+    #[test]
+    fn many_answers_read_off_as_others_are_doubted() {
+        let item = |matches: &[bool]| {
+            let mut record = record(CheckId::ProbabilityTrace, false, &[]);
+            let Verdict::Judged(judged) = &mut record.verdict else { unreachable!() };
+            judged.matches = matches.to_vec();
+            record
+        };
+        let text = told(&[item(&[false, false]), item(&[true, true]), item(&[true, true])]);
+        assert!(text.contains("by letters the recorded answer was not found in 1"), "{text}");
+        assert!(text.contains("sft: after the whole rationale 1 of 3 answers"), "{text}");
+        assert!(text.contains("--score words"), "{text}");
+        let text =
+            told(&[item(&[false, false]), item(&[true, true]), item(&[true, true]), item(&[true, true])]);
+        assert!(text.contains("not found in 1") && !text.contains("--score"), "{text}");
     }
 
     #[test]

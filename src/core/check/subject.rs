@@ -81,6 +81,12 @@ pub enum Scoring {
 }
 
 impl Scoring {
+    /// What reads off best the answer of whoever wrote `trace`: a trained adapter has learnt to write letters; an untrained small
+    /// model knows the words of a value's verdicts better.
+    pub fn fitting(item: &Item, trace: &Trace) -> Scoring {
+        if item.is_value() && trace.adapter.is_none() { Scoring::Words } else { Scoring::Letters }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Scoring::Letters => "letters",

@@ -32,6 +32,10 @@ pub struct Summary {
     pub unjudged: BTreeMap<&'static str, usize>,
     /// Results of another model than the trace's writer, among the judged.
     pub not_writer: usize,
+    /// Probability trace: traces whose recorded answer is not what was read off after the whole rationale, by letters and by
+    /// words. Many of them say that it was read off in the wrong way.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub missed: BTreeMap<&'static str, usize>,
     /// Mean of each value over the traces that have it.
     pub means: BTreeMap<String, f64>,
     /// How many traces have a value that not every judged one has.
@@ -117,6 +121,7 @@ fn one(method: &MethodId, check: CheckId, group: &[&Record]) -> Summary {
         interval: None,
         unjudged: BTreeMap::new(),
         not_writer: 0,
+        missed: BTreeMap::new(),
         means: BTreeMap::new(),
         partial: BTreeMap::new(),
         corpus: None,
@@ -129,6 +134,9 @@ fn one(method: &MethodId, check: CheckId, group: &[&Record]) -> Summary {
                 summary.judged += 1;
                 summary.hits += usize::from(judged.outcome);
                 summary.not_writer += usize::from(record.source.not_writer);
+                if check == CheckId::ProbabilityTrace && judged.matches.last() == Some(&false) {
+                    *summary.missed.entry(record.source.scoring.word()).or_default() += 1;
+                }
                 for (name, value) in &judged.values {
                     let (sum, count) = sums.entry(name).or_default();
                     *sum += value;

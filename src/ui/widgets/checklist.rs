@@ -39,7 +39,7 @@ pub fn draw(state: &State, theme: &Theme, cursor: usize, area: Rect, buffer: &mu
     let y = inner.bottom().saturating_sub(1);
     let maker = if how.model_makes { "the model in use" } else { "rules" };
     let read = match how.scoring {
-        None => "words for values, letters for surveys",
+        None => "what the writer knows better",
         Some(Scoring::Words) => "words",
         Some(Scoring::Letters) => "letters",
     };
