@@ -100,7 +100,7 @@ pub struct Item {
     /// The right letter, where it is known.
     #[serde(default)]
     pub gold: Option<Letter>,
-    /// A human-written reason for the gold letter: the "human CoT".
+    /// A written reason for the gold letter: the "human CoT".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<String>,
     /// Where the row came from: file and licence in short words.

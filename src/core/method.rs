@@ -79,7 +79,7 @@ pub struct Method {
     pub template: String,
     #[serde(default)]
     pub sampler: Sampler,
-    /// Perspective kinds it applies to; empty is all. The study has no human-written CoT for OpinionQA.
+    /// Perspective kinds it applies to; empty is all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<Kind>,
     /// Data sets it applies to; empty is all.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// A cell of the comparison. "Not applicable" and "not run" are states of their own.
 #[derive(Clone, Debug)]
 pub enum Cell<'a> {
-    /// The study has no such cell: human CoT on a survey question.
+    /// There is no such cell: the method is for other perspectives or data sets.
     NotApplicable,
     /// No trace yet; `why_not` says what live generation would need.
     NotRun {
