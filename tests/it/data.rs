@@ -176,3 +176,86 @@ fn a_rationale_of_the_course_ends_in_its_verdict_and_says_it_once() {
         assert!(at * 2 >= words.len(), "the verdict is the end: {lower}");
     }
 }
+
+#[derive(Deserialize)]
+struct Asked {
+    dataset: String,
+    perspective: Group,
+    text: String,
+    options: Vec<String>,
+    gold: String,
+    explanation: String,
+    split: String,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    attribute: String,
+    group: String,
+}
+
+fn survey_course() -> Vec<Asked> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/survey_course.jsonl");
+    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_rationale_of_the_survey_course_ends_in_its_option_and_does_not_say_it_before() {
+    let course = survey_course();
+    let questions: BTreeSet<&str> = course.iter().map(|r| r.text.as_str()).collect();
+    let groups: BTreeSet<(&str, &str)> =
+        course.iter().map(|r| (r.perspective.attribute.as_str(), r.perspective.group.as_str())).collect();
+    assert_eq!((course.len(), questions.len(), groups.len()), (6_828, 1_707, 22), "as data/README.md says");
+    let different: HashSet<&str> = course.iter().map(|r| r.explanation.as_str()).collect();
+    assert_eq!(different.len(), course.len());
+    let words = |text: &str| -> Vec<String> {
+        text.to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| !w.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    for row in &course {
+        assert!(row.dataset == "survey-course" && row.split == "train");
+        let at = row.gold.bytes().next().map(|letter| usize::from(letter - b'A'));
+        let option = at.and_then(|at| row.options.get(at)).unwrap_or_else(|| panic!("{}", row.text));
+        let (reason, said) = row.explanation.rsplit_once(", so they would say: ").unwrap();
+        assert_eq!(said.trim_end_matches('.'), option.trim_end_matches('.'));
+        let (reason, option) = (words(reason), words(option));
+        assert!((7..=24).contains(&reason.len()), "{}", row.explanation);
+        let before = option.len() > 1 && reason.windows(option.len()).any(|run| run == option);
+        assert!(!before, "{}", row.explanation);
+    }
+}
+
+#[test]
+fn the_survey_course_keeps_away_from_the_fictional_survey_and_from_itself() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/survey.jsonl");
+    let asked = std::fs::read_to_string(path).unwrap();
+    let asked: BTreeSet<String> = asked
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|row| row["split"] != "train")
+        .map(|row| row["text"].as_str().unwrap().to_owned())
+        .collect();
+    let all = |text: &str| -> HashSet<String> {
+        text.to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| !w.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let asked: Vec<HashSet<String>> = asked.iter().map(|text| all(text)).collect();
+    let course = survey_course();
+    let questions: BTreeSet<&str> = course.iter().map(|r| r.text.as_str()).collect();
+    let questions: Vec<(&str, HashSet<String>)> =
+        questions.into_iter().map(|text| (text, all(text))).collect();
+    for (i, (text, words)) in questions.iter().enumerate() {
+        assert!(asked.iter().all(|other| jaccard(words, other) < 0.5), "{text}");
+        assert!(questions[..i].iter().all(|(_, other)| jaccard(words, other) < 0.55), "{text}");
+    }
+    for letter in ["A", "B", "C", "D"] {
+        let share = course.iter().filter(|r| r.gold == letter).count() as f64 / course.len() as f64;
+        assert!((0.03..0.45).contains(&share), "{letter}: {share}");
+    }
+}
