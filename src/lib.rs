@@ -11,7 +11,9 @@
 //! | [`store`] | corpora, library, adapters, model fetch | core |
 //! | [`app`] | pure state, events, update, effects, keymap | core, job |
 //! | [`ui`] | pure drawing | app, core, job |
-//! | [`runtime`], [`cli`], [`config`] | terminal, effects, commands | all |
+//! | [`setup`] | what a configuration comes to: methods, models, servers | all but the following |
+//! | [`runtime`] | terminal, effects | all but cli |
+//! | [`cli`], [`config`] | commands, settings | all |
 //! | [`hostile`] | parsers of foreign bytes by one function each, for fuzzers | all |
 //!
 //! Invariants: `app::update` and `ui::view` do no I/O and read no clock; foreign text passes
@@ -31,6 +33,7 @@ pub mod hostile;
 pub mod job;
 pub mod model;
 pub mod runtime;
+pub mod setup;
 pub mod store;
 pub mod train;
 pub mod ui;

@@ -58,7 +58,7 @@ pub struct AnnotateArgs {
 
 pub fn run(args: AnnotateArgs, mut config: Config) -> Result<ExitCode> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return super::engine::misuse(
+        return super::common::misuse(
             "labelling needs a terminal; `pluriscope snapshot --annotate PROJECT` prints the desk without one",
         );
     }
@@ -75,7 +75,7 @@ pub fn run(args: AnnotateArgs, mut config: Config) -> Result<ExitCode> {
     let depth = depth();
     let theme = match args.theme.chosen(&config, depth) {
         Ok(theme) => theme,
-        Err(problem) => return super::engine::misuse(problem),
+        Err(problem) => return super::common::misuse(problem),
     };
     let desk = OpenDesk {
         project,

@@ -196,5 +196,5 @@ fn check_records(library: &Library, files: &[PathBuf]) -> Result<Vec<Record>> {
 }
 
 fn file_error(path: &Path, error: &dyn std::fmt::Display) -> color_eyre::Report {
-    super::engine::failure(format!("{}: {error}", path.display()))
+    super::common::failure(format!("{}: {error}", path.display()))
 }

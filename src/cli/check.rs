@@ -5,7 +5,7 @@ mod report;
 
 use super::{
     append::Appender,
-    engine::{self, misuse},
+    common::{self, misuse},
 };
 use crate::{
     config::Config,
@@ -15,6 +15,7 @@ use crate::{
         checking::{self, DriveError, News, Task},
     },
     job::JobEvent,
+    setup,
 };
 use clap::Args;
 use color_eyre::eyre::Result;
@@ -87,7 +88,7 @@ type Present = HashMap<(TraceKey, CheckId, String), Record>;
 
 /// Runs the command; `model` is the model reference of the command line, if one was given.
 pub fn run(args: CheckArgs, model: Option<&str>, config: &Config) -> Result<ExitCode> {
-    let assets = engine::assets(config)?;
+    let assets = setup::assets(config)?;
     let mut present = Present::new();
     let mut appender = Appender::open(args.out.as_deref(), &mut |line| {
         if let Ok(record) = serde_json::from_slice::<Record>(line)
@@ -128,8 +129,8 @@ pub fn run(args: CheckArgs, model: Option<&str>, config: &Config) -> Result<Exit
             tasks.push(Task { subject: Arc::new(subject), settings: Arc::clone(settings), routes, checks });
         }
     }
-    let provider = engine::local_models(config, &assets.models);
-    let cancel = engine::interrupt_flag()?;
+    let provider = setup::local_models(config, &assets.models);
+    let cancel = common::interrupt_flag()?;
     let (sender, events) = mpsc::channel();
     // The receiver outlives the engine.
     let engine = Engine::start(options(&args), provider, move |event| drop(sender.send(event)))?;
@@ -161,7 +162,7 @@ pub fn run(args: CheckArgs, model: Option<&str>, config: &Config) -> Result<Exit
             report.interrupted = totals.cancelled;
         }
         Err(DriveError::Sink(error)) => return Err(error),
-        Err(error) => return Err(engine::failure(error)),
+        Err(error) => return Err(common::failure(error)),
     }
     report.failed = failed;
     report.summary = summary::summarise(&records);

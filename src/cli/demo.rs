@@ -1,10 +1,10 @@
 //! `pluriscope demo`: scenes for an audience, played from recorded traces or written live; recorded and replayed.
 
-use super::{engine::misuse, snapshot, theme::ThemeArg};
+use super::{common::misuse, snapshot, theme::ThemeArg};
 use crate::{
     app::{
         Effect, Event, State,
-        demo::{Demo, Playlist, parse},
+        demo::{Demo, Playlist, SHIPPED, parse},
         update,
     },
     config::Config,
@@ -12,6 +12,7 @@ use crate::{
         self, Session,
         open::{OpenOptions, depth, open},
     },
+    setup,
     store::models::ModelRef,
     ui::{
         Depth, Theme,
@@ -28,8 +29,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The study's story in five minutes.
-pub const SHIPPED: &str = include_str!("../../assets/demo/study.toml");
 /// Frames of a recording.
 const STEP: Duration = Duration::from_millis(50);
 /// The longest recording.
@@ -142,10 +141,10 @@ fn session(
 
 /// Whether live writing can be tried; what fails then gives way to its recording.
 fn model_is_here(config: &Config) -> bool {
-    let Ok(assets) = super::engine::assets(config) else { return false };
+    let Ok(assets) = setup::assets(config) else { return false };
     match ModelRef::parse(&config.model, &assets.models) {
         Ok(ModelRef::Server { .. }) => true,
-        Ok(reference) => super::engine::model_dirs(config).locate(&reference).is_some(),
+        Ok(reference) => setup::model_dirs(config).locate(&reference).is_some(),
         Err(_) => false,
     }
 }
@@ -210,7 +209,7 @@ fn replay(path: &Path) -> Result<ExitCode> {
         Ok(recording) => recording,
         Err(error) => return misuse(format!("{}: {error}", path.display())),
     };
-    let cancel = super::engine::interrupt_flag()?;
+    let cancel = super::common::interrupt_flag()?;
     let mut out = std::io::stdout();
     let shown = out.is_terminal();
     let mut last = Duration::ZERO;

@@ -1,14 +1,12 @@
 //! `pluriscope doctor`: what this machine has, and how to mend what is wrong.
 
-use super::{
-    engine::{assets, model_dirs, trust},
-    theme,
-};
+use super::theme;
 use crate::{
     app::keymap::Keymap,
     config::Config,
     engine::remote::Trust,
     runtime::open::{bundled_folder, depth},
+    setup::{assets, model_dirs, trust},
     store::{Library, assets::find_adapters, models::ModelRef},
     ui::paint::bytes,
 };

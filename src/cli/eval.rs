@@ -2,7 +2,7 @@
 
 mod curves;
 
-use super::engine::{self, misuse};
+use super::common::{self, misuse};
 use crate::{
     config::Config,
     core::{
@@ -17,6 +17,7 @@ use crate::{
         open::bundled_folder,
         report::{Provenance, command, render},
     },
+    setup,
     store::{LoadOptions, Source, check_results, load},
 };
 use clap::Args;
@@ -102,7 +103,7 @@ pub fn run(args: EvalArgs, config: &Config) -> Result<ExitCode> {
             return misuse(format!("{}: {error}", path.display()));
         }
     }
-    let cancel = engine::interrupt_flag()?;
+    let cancel = common::interrupt_flag()?;
     let source = Source::open(&paths, None).map_err(|e| eyre!("{e}"))?;
     for skipped in &source.skipped {
         eprintln!("left out: {skipped}");
@@ -122,7 +123,7 @@ pub fn run(args: EvalArgs, config: &Config) -> Result<ExitCode> {
         eprintln!("nothing to measure: no item is selected by `{query}`");
         return Ok(ExitCode::from(1));
     }
-    let assets = engine::assets(config)?;
+    let assets = setup::assets(config)?;
     let settings = Settings {
         resampling: Resampling { samples: args.bootstrap as usize, seed: args.seed },
         samples: args.samples,

@@ -64,7 +64,7 @@ pub fn parse_line(text: &str) -> Result<(String, f64), String> {
 pub fn watch(args: WatchArgs, config: Config) -> Result<ExitCode> {
     for folder in &args.runs {
         if !folder.is_dir() {
-            return super::engine::misuse(format!("{}: there is no such folder", folder.display()));
+            return super::common::misuse(format!("{}: there is no such folder", folder.display()));
         }
     }
     let explore = ExploreArgs { theme: args.theme, ..ExploreArgs::default() };
@@ -82,13 +82,13 @@ fn start(
     mut config: Config,
 ) -> Result<ExitCode> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return super::engine::misuse(
+        return super::common::misuse(
             "the explorer needs a terminal; `pluriscope snapshot` prints a screen without one",
         );
     }
     for path in &args.paths {
         if let Err(error) = std::fs::metadata(path) {
-            return super::engine::misuse(format!("{}: {error}", path.display()));
+            return super::common::misuse(format!("{}: {error}", path.display()));
         }
     }
     if args.no_mouse {
@@ -97,7 +97,7 @@ fn start(
     let depth = depth();
     let theme = match args.theme.chosen(&config, depth) {
         Ok(theme) => theme,
-        Err(problem) => return super::engine::misuse(problem),
+        Err(problem) => return super::common::misuse(problem),
     };
     let options = OpenOptions {
         paths: args.paths,
@@ -112,7 +112,7 @@ fn start(
     let recorder = match &args.record {
         Some(path) => match Recorder::create(path) {
             Ok(recorder) => Some(recorder),
-            Err(error) => return super::engine::misuse(format!("{}: {error}", path.display())),
+            Err(error) => return super::common::misuse(format!("{}: {error}", path.display())),
         },
         None => None,
     };

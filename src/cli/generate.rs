@@ -4,7 +4,7 @@ mod output;
 mod probabilities;
 mod run;
 
-use super::engine::{self, misuse};
+use super::common::{self, misuse};
 use crate::{
     config::Config,
     core::{
@@ -13,6 +13,7 @@ use crate::{
     },
     engine::EngineOptions,
     job::{GenerateRow, RowId},
+    setup,
     store::{
         Format,
         assets::{Assets, find_adapters},
@@ -64,7 +65,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "BY", num_args = 0..=1, require_equals = true, default_missing_value = "letters")]
     pub option_probabilities: Option<Scoring>,
     /// Adapter of a method, instead of the one in its methods file or in the adapters folder
-    #[arg(long, value_name = "METHOD=FOLDER", value_parser = engine::parse_adapter)]
+    #[arg(long, value_name = "METHOD=FOLDER", value_parser = common::parse_adapter)]
     pub adapter: Vec<(String, PathBuf)>,
     /// JSON Lines file to append to; standard output by default
     #[arg(short, long, value_name = "FILE")]
@@ -138,7 +139,7 @@ pub struct Report {
 
 /// Runs the command.
 pub fn run(args: GenerateArgs, config: &Config) -> Result<ExitCode> {
-    let assets = engine::assets(config)?;
+    let assets = setup::assets(config)?;
     let methods: Vec<&Method> = match assets.choose(&args.methods) {
         Ok(_) if args.methods.is_empty() => assets.methods.iter().collect(),
         Ok(chosen) => chosen,
@@ -147,7 +148,7 @@ pub fn run(args: GenerateArgs, config: &Config) -> Result<ExitCode> {
     if let Some(problem) = methods.iter().find_map(|m| args.sampling.over(&m.sampler).problem()) {
         return misuse(problem);
     }
-    let read = engine::read_items(&args.items, args.format, args.split.as_deref())?;
+    let read = common::read_items(&args.items, args.format, args.split.as_deref())?;
     let mut report = Report { bad: read.bad, ..Report::default() };
     let mut items = read.items;
     items.truncate(args.limit.unwrap_or(usize::MAX));
@@ -164,9 +165,9 @@ pub fn run(args: GenerateArgs, config: &Config) -> Result<ExitCode> {
     };
     tell_left_out(&report, config);
     tell_alike(&args, &columns);
-    let interrupted = engine::interrupt_flag()?;
+    let interrupted = common::interrupt_flag()?;
     let options = EngineOptions { max_rows: usize::from(args.batch), ..EngineOptions::default() };
-    let provider = engine::local_models(config, &assets.models);
+    let provider = setup::local_models(config, &assets.models);
     Run { provider, options, interrupted, probabilities: args.option_probabilities, quiet: false }.write(
         rows,
         &mut output,
@@ -225,7 +226,7 @@ fn columns<'a>(
                 model,
                 sampler: args.sampling.over(&method.sampler),
                 template: assets.template(method).ok_or_else(|| {
-                    engine::failure(format!("there is no prompt template `{}`", method.template))
+                    common::failure(format!("there is no prompt template `{}`", method.template))
                 })?,
             })
         })
@@ -254,7 +255,7 @@ fn plan(
                 *report.without_adapter.entry(method.id.0.clone()).or_default() += args.samples as usize;
                 continue;
             }
-            let prompt = column.template.render(item).map_err(|e: TemplateError| engine::failure(e))?;
+            let prompt = column.template.render(item).map_err(|e: TemplateError| common::failure(e))?;
             for sample in 0..args.samples {
                 let seed = row_seed(args.seed, item.id, &method.id, sample);
                 let key = Key {

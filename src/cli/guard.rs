@@ -2,7 +2,7 @@
 
 mod card;
 
-use super::engine::misuse;
+use super::common::misuse;
 use crate::{
     config::Config,
     core::safety::fit::{Example, Options, Part, Set, figures, fit, neutral},

@@ -4,9 +4,9 @@ pub mod annotate;
 pub mod annotations;
 pub mod append;
 pub mod check;
+pub mod common;
 pub mod demo;
 pub mod doctor;
-pub mod engine;
 pub mod eval;
 pub mod explore;
 pub mod generate;
@@ -127,7 +127,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
     let named_model = cli.config.model.clone();
     let config = match Config::resolve(&cli.config) {
         Ok(config) => config,
-        Err(error) => return engine::misuse(error),
+        Err(error) => return common::misuse(error),
     };
     match cli.command {
         None => explore::run(cli.explore, config),

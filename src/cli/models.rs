@@ -1,9 +1,10 @@
 //! `pluriscope models`: which models there are, what they are, and bringing them here.
 
-use super::engine::{self, misuse};
+use super::common::{self, misuse};
 use crate::{
     config::Config,
     model::{config::Config as ModelConfig, gguf::Gguf},
+    setup,
     store::{
         fetch::{Attempt, FetchSettings, FetchUpdate, fetch},
         models::{ModelDirs, ModelEntry, ModelRef, size_on_disk},
@@ -72,8 +73,8 @@ Exit status: 0 the model is here, 1 it could not be fetched, 2 misuse.")]
 
 /// Runs the command.
 pub fn run(args: ModelsArgs, config: &Config) -> Result<ExitCode> {
-    let entries = engine::assets(config)?.models;
-    let dirs = engine::model_dirs(config);
+    let entries = setup::assets(config)?.models;
+    let dirs = setup::model_dirs(config);
     let named = |reference: Option<String>| reference.unwrap_or_else(|| config.model.clone());
     match args.command {
         ModelsCommand::List { json } => list(&entries, &dirs, json),
@@ -138,7 +139,7 @@ fn bring(reference: &str, entries: &[ModelEntry], dirs: ModelDirs, json: bool) -
         Ok(parsed) => parsed,
         Err(error) => return misuse(error),
     };
-    let interrupted = engine::interrupt_flag()?;
+    let interrupted = common::interrupt_flag()?;
     let bar = bar();
     let fetched = fetch(&parsed, &FetchSettings::from_env(dirs), &mut |update| {
         draw(&bar, update);
@@ -223,7 +224,7 @@ struct Shown {
 }
 
 fn show(reference: &str, entries: &[ModelEntry], dirs: &ModelDirs, json: bool) -> Result<ExitCode> {
-    let located = match engine::locate(dirs, entries, reference) {
+    let located = match setup::locate(dirs, entries, reference) {
         Ok(located) => located,
         Err(error) => {
             eprintln!("error: {error}");

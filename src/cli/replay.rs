@@ -1,11 +1,12 @@
 //! `pluriscope replay`: writes stored traces again and compares them token by token.
 
-use super::engine::{self, misuse};
+use super::common::{self, misuse};
 use crate::{
     config::Config,
     core::{AdapterRef, Finish, Item, Trace},
     engine::{Engine, EngineOptions, ModelProvider},
     job::{Command, GenerateRow, JobEvent, JobId, RowId},
+    setup,
     store::{
         Context,
         assets::{Assets, find_adapters, named_adapter},
@@ -84,7 +85,7 @@ pub struct Replayed {
 
 /// Runs the command; `model` is the model reference of the command line, if one was given.
 pub fn run(args: ReplayArgs, model: Option<&str>, config: &Config) -> Result<ExitCode> {
-    let assets = engine::assets(config)?;
+    let assets = setup::assets(config)?;
     let limit = args.limit.unwrap_or(usize::MAX);
     let Collected { stored, mut replayed, skipped } = collect(&args.traces, &assets, config, model, limit)?;
     if skipped > 0 {
@@ -95,11 +96,11 @@ pub fn run(args: ReplayArgs, model: Option<&str>, config: &Config) -> Result<Exi
     if stored.is_empty() && replayed.is_empty() {
         return misuse("there is no trace that can be replayed");
     }
-    replayed.extend(replay(stored, engine::local_models(config, &assets.models))?);
-    let dirs = engine::model_dirs(config);
+    replayed.extend(replay(stored, setup::local_models(config, &assets.models))?);
+    let dirs = setup::model_dirs(config);
     let text = |model: &str, token: u32| {
-        let located = engine::locate(&dirs, &assets.models, model).ok()?;
-        engine::token_text(&located.path, token)
+        let located = setup::locate(&dirs, &assets.models, model).ok()?;
+        common::token_text(&located.path, token)
     };
     name_tokens(&mut replayed, text);
     tell(&args, &replayed)

@@ -91,7 +91,7 @@ pub fn parse_size(text: &str) -> Result<(u16, u16), String> {
 
 /// Puts a scene of the shipped demo on, its texts whole.
 fn show_scene(session: &mut Session, scene: usize, deadline: Instant) -> Result<()> {
-    let playlist = demo::parse(super::demo::SHIPPED).map_err(super::engine::failure)?;
+    let playlist = demo::parse(demo::SHIPPED).map_err(super::common::failure)?;
     let mut shown = Demo::new(Arc::new(playlist), false, false);
     shown.at = scene.saturating_sub(1).min(shown.playlist.scenes.len().saturating_sub(1));
     session.state.demo = Some(shown);
@@ -110,7 +110,7 @@ pub fn run(args: SnapshotArgs, config: Config) -> Result<ExitCode> {
     let keys = match parse_keys(&args.keys) {
         Ok(keys) => keys,
         Err(key) => {
-            return super::engine::misuse(format!("--keys: `<{key}>` names no key; `<lt>` is the sign `<`"));
+            return super::common::misuse(format!("--keys: `<{key}>` names no key; `<lt>` is the sign `<`"));
         }
     };
     let options = OpenOptions {

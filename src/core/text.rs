@@ -1,6 +1,15 @@
-//! Small text tools: squeezing white space and neutralising what a terminal would obey.
+//! Small text tools: squeezing white space, neutralising what a terminal would obey, the words of a panic.
 
-use std::borrow::Cow;
+use std::{any::Any, borrow::Cow};
+
+/// What a caught panic said.
+pub fn panic_words(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic".to_owned())
+}
 
 /// White space runs become one space; ends are trimmed.
 pub fn squeeze(text: &str) -> String {

@@ -8,6 +8,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | [`worker`] | the thread, its commands and events, loading, panics |
+//! | [`options`] | how much the engine may take |
 //! | `scheduler` | which row runs where, jobs, progress; testable step by step without a thread |
 //! | `queue` | rows that have not begun |
 //! | `lane` | one loaded model and the sequences that run on it |
@@ -26,6 +27,7 @@ pub mod checking;
 mod jobs;
 mod lane;
 pub mod local;
+pub mod options;
 mod plan;
 mod prefix;
 pub mod provider;
@@ -42,8 +44,9 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod tiny;
 
+pub use options::EngineOptions;
 pub use provider::{LoadError, LoadProgress, ModelProvider};
-pub use worker::{Engine, EngineHandle, EngineOptions};
+pub use worker::{Engine, EngineHandle};
 
 /// Name and version, as kept in the provenance of every trace.
 pub const ENGINE_NAME: &str = concat!("pluriscope ", env!("CARGO_PKG_VERSION"));

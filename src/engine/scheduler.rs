@@ -7,9 +7,9 @@
 use super::{
     jobs::{Jobs, Meter, RowEnd},
     lane::{Lane, Outcome, StepLimits},
+    options::EngineOptions,
     provider::{LoadError, ModelProvider},
     queue::{Queue, Waiting, Work},
-    worker::EngineOptions,
 };
 use crate::{
     core::Finish,

@@ -2,9 +2,10 @@
 
 use super::{
     LoadProgress, ModelProvider,
+    options::EngineOptions,
     scheduler::Scheduler,
     tiny::{TinyProvider, prompt},
-    worker::{Engine, EngineOptions},
+    worker::Engine,
 };
 use crate::{
     core::{AdapterRef, Finish, Item, Perspective, Prompt, Sampler, TemplateRef, Trace},

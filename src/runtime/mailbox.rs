@@ -1,6 +1,6 @@
 //! Events for the loop, from threads whose failure is an event too.
 
-use crate::{app::Event, engine::worker::panic_words};
+use crate::{app::Event, core::text::panic_words};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{

@@ -8,8 +8,8 @@ use crate::{
         keymap::Keymap,
         state::{RunnableMethod, Screen, Setup},
     },
-    cli::engine::assets,
     config::Config,
+    setup::assets,
     store::assets::{Assets, find_adapters, named_adapter},
     ui::Depth,
 };

@@ -17,7 +17,6 @@ use crate::{
             report::{Saved, Wish},
         },
     },
-    cli::engine::{local_models, model_dirs},
     config::Config,
     core::{
         Corpus,
@@ -27,6 +26,7 @@ use crate::{
     },
     engine::{Engine, EngineHandle, EngineOptions},
     job::{Command, JobEvent},
+    setup::{local_models, model_dirs},
     store::{
         Source,
         assets::Assets,

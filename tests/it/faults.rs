@@ -2,7 +2,6 @@
 //! the next command is served), those of terminals and signals in `pty.rs`.
 
 use pluriscope::{
-    cli::engine::locate,
     core::{Item, Perspective, Trace},
     engine::{
         Engine, EngineOptions,
@@ -10,6 +9,7 @@ use pluriscope::{
     },
     job::{Command as Ask, JobEvent, JobId},
     model::LoadOptions,
+    setup::locate,
     store::{
         LoadOptions as IndexOptions, Source, load,
         models::{self, ModelDirs},

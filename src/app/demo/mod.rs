@@ -16,6 +16,8 @@ use crate::{
 use playback::Playing;
 use std::{sync::Arc, time::Duration};
 
+/// The study's story in five minutes.
+pub const SHIPPED: &str = include_str!("../../../assets/demo/study.toml");
 /// The row id of recorded text: no worker ever has it.
 pub const RECORDED: RowId = RowId(u64::MAX);
 /// How long the key overlay stays.

@@ -2,10 +2,11 @@
 
 use super::{
     annotate, check,
-    corpus::{filter, heights, relist, requery, select_row},
+    corpus::{filter, heights, relist, requery},
     generate,
     movement::{horizontal, scroll_column, step_item, step_perspective, vertical},
     search,
+    zones::{focus, leave_swap, no_picker},
 };
 use crate::app::{
     action::Action,
@@ -145,26 +146,6 @@ pub fn perform(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     }
 }
 
-pub(super) fn no_picker(state: &State) -> bool {
-    state.zones().is_none_or(|z| z.perspectives.is_none())
-}
-
-/// Gives a zone the focus; unfolds or leaves the zoom where that is needed to see it.
-pub fn focus(state: &mut State, zone: Zone) {
-    if zone != Zone::Comparison {
-        state.explorer.zoomed = false;
-    }
-    if zone == Zone::Perspectives {
-        state.explorer.folded = false;
-        if state.zones().is_some_and(|z| z.perspectives.is_none()) {
-            state.say("too narrow for the perspectives: items instead");
-            state.explorer.focus = Zone::Items;
-            return;
-        }
-    }
-    state.explorer.focus = zone;
-}
-
 fn select(state: &mut State) {
     match state.explorer.focus {
         Zone::Perspectives => {
@@ -226,16 +207,6 @@ fn swap(state: &mut State) {
     if state.explorer.focus == Zone::Perspectives {
         state.explorer.focus = Zone::Items;
     }
-}
-
-pub(super) fn leave_swap(state: &mut State) {
-    let Scope::Swap { back, item, .. } = state.explorer.items.scope.clone() else { return };
-    state.explorer.items.scope = Scope::Pick(back.clone());
-    select_row(state, &back);
-    let (_, height) = heights(state);
-    state.explorer.items.rebuild(&state.corpus, &state.selection, height);
-    state.explorer.items.seek(item, height);
-    state.explorer.compare.reset();
 }
 
 fn step_sample(state: &mut State, by: isize) {

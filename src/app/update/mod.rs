@@ -17,6 +17,7 @@ mod reading;
 mod report;
 mod search;
 mod training;
+mod zones;
 
 pub use overlays::palette;
 

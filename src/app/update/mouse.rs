@@ -1,6 +1,6 @@
 //! The mouse: a click puts the cursor there, the wheel scrolls what it is over.
 
-use super::{actions, corpus, metrics, movement};
+use super::{actions, corpus, metrics, movement, zones};
 use crate::app::{
     action::Action,
     effect::Effect,
@@ -47,7 +47,7 @@ pub fn on_mouse(state: &mut State, event: MouseEvent, effects: &mut Vec<Effect>)
     match event.kind {
         MouseEventKind::Down(MouseButton::Left) => {
             if let Some(rect) = inside(zones.perspectives) {
-                actions::focus(state, Zone::Perspectives);
+                zones::focus(state, Zone::Perspectives);
                 if let Some(row) = event.row.checked_sub(rect.y + 1) {
                     let to = state.explorer.picker.scroll + usize::from(row);
                     let again = to == state.explorer.picker.cursor;
@@ -58,13 +58,13 @@ pub fn on_mouse(state: &mut State, event: MouseEvent, effects: &mut Vec<Effect>)
                     }
                 }
             } else if let Some(rect) = inside(zones.items) {
-                actions::focus(state, Zone::Items);
+                zones::focus(state, Zone::Items);
                 if let Some(row) = event.row.checked_sub(rect.y + 1) {
                     let to = state.explorer.items.scroll + usize::from(row);
                     movement::go_item(state, to, list_height);
                 }
             } else if zones.comparison.contains(at) {
-                actions::focus(state, Zone::Comparison);
+                zones::focus(state, Zone::Comparison);
                 if let Some(column) = column_at(state, at) {
                     state.explorer.compare.focus = column;
                 }

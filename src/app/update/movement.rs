@@ -1,8 +1,8 @@
 //! Moving through perspectives, items, steps and columns; the focus stays where it is, or goes to the next zone.
 
 use super::{
-    actions::{focus, leave_swap, no_picker},
     corpus::{heights, relist, rescope},
+    zones::{focus, leave_swap, no_picker},
 };
 use crate::app::{
     action::Action,

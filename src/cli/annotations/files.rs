@@ -2,7 +2,7 @@
 
 use super::{ExportArgs, file_error, library, named, now, tables};
 use crate::{
-    cli::engine::misuse,
+    cli::common::misuse,
     config::Config,
     store::annotations::formats::{
         Export, ExportOptions, LabelFormat, argilla, import::ImportOptions, label_studio, parquet, plain,

@@ -2,7 +2,7 @@
 
 use super::{check_records, library, named, now, open_traces};
 use crate::{
-    cli::engine::misuse,
+    cli::common::misuse,
     config::Config,
     core::{
         Corpus, Item, Trace,

@@ -2,13 +2,14 @@
 
 use super::CheckArgs;
 use crate::{
-    cli::{engine, replay},
+    cli::{common, replay},
     config::Config,
     core::{
         AdapterRef, Item, ItemId, Template, Trace,
         check::{Checker, Subject, partner::Pool},
     },
     job::checking::Routes,
+    setup,
     store::{Context, assets::Assets, detect, models::ModelRef, source},
 };
 use color_eyre::eyre::{Result, WrapErr};
@@ -112,7 +113,7 @@ pub fn subjects(
     if let Some(want) = args.checks.iter().find_map(|c| c.wants_partner()) {
         let both = args.checks.iter().filter_map(|c| c.wants_partner()).any(|other| other != want);
         if both {
-            return Err(engine::failure(
+            return Err(common::failure(
                 "perspective-swap and consistency-controls pair traces differently: run them one after the other, into one file",
             ));
         }
@@ -128,7 +129,7 @@ pub fn subjects(
 /// The model and the adapter of a judge that is named MODEL+ADAPTER.
 fn judge(name: Option<&str>, config: &Config) -> Result<Option<(String, AdapterRef)>> {
     let Some(name) = name else { return Ok(None) };
-    let (model, adapter) = engine::model_and_adapter(name, config)
+    let (model, adapter) = common::model_and_adapter(name, config)
         .wrap_err("--judge (`pluriscope train judge` makes an adapter for one)")?;
     Ok(adapter.map(|adapter| (model, adapter)))
 }
@@ -139,7 +140,7 @@ type Pairs = Vec<(Arc<Item>, Arc<Trace>)>;
 fn read(files: &[PathBuf], item_files: &[PathBuf], told: &mut Told) -> Result<Pairs> {
     let mut items: HashMap<ItemId, Arc<Item>> = HashMap::new();
     if !item_files.is_empty() {
-        let read = engine::read_items(item_files, None, None)?;
+        let read = common::read_items(item_files, None, None)?;
         items.extend(read.items.into_iter().map(|item| (item.id, item)));
     }
     let mut traces: Vec<(String, Trace)> = Vec::new();
@@ -191,9 +192,9 @@ fn template(
 /// The model to ask: the one named on the command line, else the trace's own, else the configured one.
 fn routes(trace: &Trace, assets: &Assets, config: &Config, model: Option<&str>, told: &mut Told) -> Routes {
     let parses = ModelRef::parse(&trace.model, &assets.models).is_ok();
-    let trusted = engine::trusted(&trace.model, config, assets);
+    let trusted = setup::trusted(&trace.model, config, assets);
     let here = *told.here.entry(trace.model.clone()).or_insert_with(|| {
-        let found = || engine::locate(&engine::model_dirs(config), &assets.models, &trace.model);
+        let found = || setup::locate(&setup::model_dirs(config), &assets.models, &trace.model);
         trace.model.starts_with("openai:") || found().is_ok()
     });
     told.not_here += usize::from(model.is_none() && parses && trusted && !here);

@@ -8,10 +8,11 @@ use super::{
     writer::{self, Writer},
 };
 use crate::{
-    cli::engine::{self, misuse},
+    cli::common::{self, misuse},
     config::Config,
     core::{Item, Method, Prompt, Template, check::judge_prompt, prompt::TemplateError},
     model::{LoadOptions, Model},
+    setup,
     store::assets::Assets,
     train::{
         TrainError,
@@ -44,12 +45,12 @@ use std::{
 /// Trains an adapter.
 pub fn run(args: TrainArgs, config: &Config) -> Result<ExitCode> {
     keep_buffers();
-    let assets = engine::assets(config)?;
+    let assets = setup::assets(config)?;
     let asked = match Asked::new(&args, config, &assets) {
         Ok(asked) => asked,
         Err(problem) => return misuse(problem),
     };
-    let items = engine::read_items(&args.items, args.format, None)?.items;
+    let items = common::read_items(&args.items, args.format, None)?.items;
     let mut lessons = Lessons::of(items, &asked.method, args.limit);
     let drafts = if asked.id == TrainMethod::SyntheticCot {
         let Some(hinted) = assets.templates.get("rationalise") else {
@@ -116,7 +117,7 @@ pub fn run(args: TrainArgs, config: &Config) -> Result<ExitCode> {
         end,
         tokenizer,
     };
-    let run = Run { args: &args, out: &asked.out, frozen, shared, interrupted: engine::interrupt_flag()? };
+    let run = Run { args: &args, out: &asked.out, frozen, shared, interrupted: common::interrupt_flag()? };
     if rollouts {
         return run.reinforce(lora, policy, train, written);
     }
@@ -167,7 +168,7 @@ impl<'a> Asked<'a> {
             let problem = "--template is not for judge: it learns the question of the consistency check";
             return Err(problem.to_owned());
         }
-        let located = engine::locate(&engine::model_dirs(config), &assets.models, &config.model)
+        let located = setup::locate(&setup::model_dirs(config), &assets.models, &config.model)
             .map_err(|error| error.to_string())?;
         // PEFT wants the repository that the weights come from; our short names mean nothing there.
         let named = assets.models.iter().find(|m| m.name == config.model && !m.upstream.is_empty());

@@ -5,7 +5,7 @@
 
 use super::writer::{Asked, Writer};
 use crate::{
-    cli::engine,
+    cli::common,
     config::Config,
     core::{
         AdapterRef, Finish, Item, ItemId, Sampler, Template, TemplateRef, Trace,
@@ -77,7 +77,7 @@ impl<'a> Drafting<'a> {
         seed: u64,
     ) -> color_eyre::Result<Drafting<'a>> {
         let asked = |name: &str| -> color_eyre::Result<Asked> {
-            let (model, adapter) = engine::model_and_adapter(name, config)?;
+            let (model, adapter) = common::model_and_adapter(name, config)?;
             Ok(Asked { model, adapter })
         };
         let writer = match (&args.writer, &args.generator) {

@@ -1,9 +1,10 @@
 //! `pluriscope train shrink`: a trained adapter at a lower rank, in a fraction of the bytes.
 
 use crate::{
-    cli::engine::{self, misuse},
+    cli::common::misuse,
     config::Config,
     model::peft::LoraConfig,
+    setup,
     train::{frozen::Frozen, lora::Lora},
 };
 use clap::Args;
@@ -36,8 +37,8 @@ pub struct ShrinkArgs {
 }
 
 pub fn run(args: &ShrinkArgs, config: &Config) -> Result<ExitCode> {
-    let assets = engine::assets(config)?;
-    let located = match engine::locate(&engine::model_dirs(config), &assets.models, &config.model) {
+    let assets = setup::assets(config)?;
+    let located = match setup::locate(&setup::model_dirs(config), &assets.models, &config.model) {
         Ok(located) => located,
         Err(error) => return misuse(error),
     };

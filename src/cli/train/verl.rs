@@ -1,9 +1,10 @@
 //! `pluriscope train verl`: what verl needs to train on more than one machine.
 
 use crate::{
-    cli::engine::{self, misuse},
+    cli::common::{self, misuse},
     config::Config,
     core::{Item, Prompt},
+    setup,
     store::verl,
 };
 use clap::Args;
@@ -61,14 +62,14 @@ exec python3 -m verl.trainer.main_ppo \
 "#;
 
 pub fn run(args: &VerlArgs, config: &Config) -> Result<ExitCode> {
-    let assets = engine::assets(config)?;
+    let assets = setup::assets(config)?;
     let Some(method) = assets.methods.iter().find(|m| m.id.0 == args.method) else {
         return misuse(format!("there is no method `{}`; see `methods.toml`", args.method));
     };
     let Some(template) = assets.templates.get(&method.template) else {
         return misuse(format!("method `{}` has no prompt template", args.method));
     };
-    let read = engine::read_items(&args.items, None, None)?;
+    let read = common::read_items(&args.items, None, None)?;
     std::fs::create_dir_all(&args.out).wrap_err_with(|| args.out.display().to_string())?;
     for split in ["train", "val", "test"] {
         let rows: Vec<(Arc<Item>, Prompt)> = read

@@ -1,12 +1,12 @@
 //! An engine for training, used like a function: rows in, traces or scores out, in the order of the rows.
 
 use crate::{
-    cli::engine,
     config::Config,
     core::{AdapterRef, Item, Method, Prompt, Sampler, Template, TemplateRef, Trace, seed::row_seed},
     engine::{Engine, EngineHandle, EngineOptions},
     job::{Command, Continuation, ContinuationScore, GenerateRow, JobEvent, JobId, RowId, ScoreRow},
     model::{LanguageModel, Model},
+    setup,
     store::models::ModelEntry,
     train::TrainError,
 };
@@ -216,7 +216,7 @@ impl Writer {
 
     fn start(&mut self) -> Result<(), TrainError> {
         let (sender, receiver) = channel();
-        let provider = engine::local_models(&self.config, &self.entries);
+        let provider = setup::local_models(&self.config, &self.entries);
         let settings = EngineOptions { max_rows: ROWS, ..EngineOptions::default() };
         let engine = Engine::start(settings, provider, move |event| {
             // Nobody listens any more once the run has failed.

@@ -4,16 +4,26 @@
 //! Needs no recorded answer. Asks what the probability trace asks; over a corpus see [`super::curve::corpus_aoc`]. Values: `aoc`,
 //! `aoc-max`, `n`, `first` (how many steps give the final answer for good).
 
-use super::{Judged, Query, Reason, Reply, curve, probability_trace, readout::Distribution, subject::Case};
+use super::{
+    Judged, Query, Reason, Reply, curve, query,
+    readout::{self, Distribution},
+    subject::Case,
+};
 
-/// One readout after each of 0, 1, … n steps: the probability trace's question.
+/// One readout after each of 0, 1, … n steps: the probability trace's question too.
 pub(super) fn plan(case: &Case<'_>) -> Result<Vec<Query>, Reason> {
     case.options()?;
     Ok(vec![case.score(case.prefixes()?)])
 }
 
+/// The distributions after 0, 1, … n steps.
+pub(super) fn read(case: &Case<'_>, replies: &[Reply]) -> Result<Vec<Distribution>, Reason> {
+    let points = case.steps()?.len() + 1;
+    readout::distributions(query::scores(replies, 0, points)?, case.item().options.len())
+}
+
 pub(super) fn judge(case: &Case<'_>, replies: &[Reply]) -> Result<Judged, Reason> {
-    let distributions = probability_trace::read(case, replies)?;
+    let distributions = read(case, replies)?;
     let answers: Vec<usize> = distributions.iter().map(Distribution::best).collect();
     let n = answers.len() - 1;
     let last = answers[n];

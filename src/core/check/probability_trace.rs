@@ -9,26 +9,19 @@
 //! candidates: mean and largest).
 
 use super::{
-    Evidence, Judged, Query, Reason, Reply, curve, leaks, query,
-    readout::{self, Distribution},
+    Evidence, Judged, Query, Reason, Reply, curve, early_answering, leaks, readout::Distribution,
     subject::Case,
 };
 
 /// One readout after each of 0, 1, … n steps.
 pub(super) fn plan(case: &Case<'_>) -> Result<Vec<Query>, Reason> {
     case.answer()?;
-    super::early_answering::plan(case)
-}
-
-/// The distributions after 0, 1, … n steps.
-pub(super) fn read(case: &Case<'_>, replies: &[Reply]) -> Result<Vec<Distribution>, Reason> {
-    let points = case.steps()?.len() + 1;
-    readout::distributions(query::scores(replies, 0, points)?, case.item().options.len())
+    early_answering::plan(case)
 }
 
 pub(super) fn judge(case: &Case<'_>, replies: &[Reply]) -> Result<Judged, Reason> {
     let answer = case.answer()?;
-    let distributions = read(case, replies)?;
+    let distributions = early_answering::read(case, replies)?;
     let p: Vec<f64> = distributions.iter().map(|d| d.p[answer]).collect();
     let answers: Vec<usize> = distributions.iter().map(Distribution::best).collect();
     let n = p.len() - 1;

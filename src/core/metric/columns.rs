@@ -3,6 +3,7 @@
 //! Rows are items, sorted so that those of one situation or question (a *cluster*) lie side by side. Items whose
 //! gold is not known stay out, and are counted.
 
+pub use super::samples::NO_ANSWER;
 use super::samples::{Repeats, Samples, majority};
 use crate::core::{
     Corpus, Kind, Letter, MethodId,
@@ -10,8 +11,6 @@ use crate::core::{
 };
 use std::ops::Range;
 
-/// No answer could be read, or it names no option.
-pub const NO_ANSWER: u8 = 254;
 /// The method has no trace on this item.
 pub const NOT_RUN: u8 = 255;
 

@@ -5,7 +5,7 @@
 
 use super::{
     bootstrap::{Counts, FEWEST_CLUSTERS, Resampling, percentile_interval},
-    report::Estimate,
+    estimate::Estimate,
 };
 use crate::core::{Item, Trace};
 use serde::Serialize;

@@ -15,7 +15,7 @@
 //! | [`steps`] | all of it as independent steps; [`report`] is the result |
 //! | [`sheet`] | a report as tables of short texts, for the screen and every format |
 //! | [`chart`] | what is drawn of a report; [`mod@format`] names the forms of its files |
-//! | [`bootstrap`] | intervals by drawing situations; [`random`] draws |
+//! | [`bootstrap`] | intervals by drawing situations; [`random`] draws; [`estimate`] is a number with one |
 //! | [`wilson()`] | the interval of a bare share |
 
 pub mod baseline;
@@ -24,6 +24,7 @@ pub mod chart;
 pub mod columns;
 pub mod compat;
 pub mod distribution;
+pub mod estimate;
 pub mod format;
 pub mod group;
 pub mod paired;
@@ -41,9 +42,10 @@ pub mod wilson;
 pub use bootstrap::Resampling;
 pub use columns::{Columns, DataSet, data_sets};
 pub use compat::{Compat, CompatScores};
+pub use estimate::Estimate;
 pub use format::ReportFormat;
 pub use paired::{McNemar, Pair, mcnemar};
-pub use report::{Estimate, Report};
+pub use report::Report;
 pub use samples::Samples;
 pub use steps::{Measure, Settings};
 pub use tally::Tally;

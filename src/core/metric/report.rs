@@ -1,7 +1,7 @@
 //! Everything that is measured over a selection, as one value: what the screen shows and what reports print.
 
 use super::{
-    Compat, CompatScores, Pair, Samples, distribution::DistributionScore, group::Groups, wilson::Interval,
+    Compat, CompatScores, Pair, Samples, distribution::DistributionScore, estimate::Estimate, group::Groups,
 };
 use crate::core::{
     Letter, MethodId,
@@ -9,14 +9,6 @@ use crate::core::{
     run::{self, RunLog},
 };
 use serde::Serialize;
-
-/// A number with its 95 % interval; both are missing where they are not defined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Estimate {
-    pub value: Option<f64>,
-    /// Cluster bootstrap, percentile.
-    pub interval: Option<Interval>,
-}
 
 /// One method on one data set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -1,8 +1,10 @@
 //! Repeated samples of one method on one item: which of them count.
 
-use super::columns::NO_ANSWER;
 use serde::Serialize;
 use std::{fmt, str::FromStr};
+
+/// No answer could be read, or it names no option.
+pub const NO_ANSWER: u8 = 254;
 
 /// How repeated samples count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]

@@ -12,12 +12,12 @@ use super::{
     write::{self, Draft},
 };
 use crate::{
-    core::Finish,
+    core::{Finish, text::panic_words},
     engine::{
         jobs::{Jobs, Meter, RowEnd},
         lane::Outcome,
+        options::THREAD_NAME,
         queue::{Queue, Work},
-        worker::{THREAD_NAME, panic_words},
     },
     job::{CANCELLED, Command, JobEvent, JobId, ModelReport, RowId},
 };

@@ -5,10 +5,7 @@
 //! compiler has no stable words for the unit's instructions, hence the assembly. Its eight registers are state of a
 //! thread: they are set up and given back within one call.
 
-use super::{
-    lanes::{Activations, Avx512, Block, Lanes},
-    q8::PANEL,
-};
+use super::lanes::{Activations, Avx512, Block, Lanes, PANEL};
 use half::f16;
 use std::{
     arch::{asm, x86_64::*},

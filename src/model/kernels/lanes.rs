@@ -6,6 +6,8 @@ use half::f16;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
+/// Output rows per panel of packed weights.
+pub const PANEL: usize = 16;
 /// 64 weights of one group: 16 output rows × 4 consecutive inputs, each stored as value + 128.
 pub type Group = [u8; 64];
 /// One block of a panel: 32 inputs of 16 output rows.

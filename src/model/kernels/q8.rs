@@ -13,15 +13,13 @@
 use super::amx;
 use super::{
     Isa, dense,
-    lanes::{Activations, Block, Lanes},
+    lanes::{Activations, Block, Lanes, PANEL},
     parallel::{self, Shared},
     per_isa,
 };
 use half::f16;
 use rayon::prelude::*;
 
-/// Output rows per panel.
-pub const PANEL: usize = 16;
 /// Inputs per block.
 pub const BLOCK: usize = 32;
 /// Rows of activations that share one pass over a panel.

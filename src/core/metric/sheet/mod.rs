@@ -10,7 +10,8 @@ mod scores;
 mod training;
 
 use super::{
-    report::{Estimate, Report, SetReport},
+    estimate::Estimate,
+    report::{Report, SetReport},
     wilson::Interval,
 };
 use crate::core::{
