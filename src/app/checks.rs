@@ -19,12 +19,13 @@ use std::{
 pub const QUICK: [CheckId; 1] = [CheckId::ProbabilityTrace];
 
 /// What one key runs on every column of the item, and the audit on every trace.
-pub const FULL: [CheckId; 8] = [
+pub const FULL: [CheckId; 9] = [
     CheckId::ProbabilityTrace,
     CheckId::EarlyAnswering,
     CheckId::MistakesFrozen,
     CheckId::Filler,
     CheckId::ShuffledOptions,
+    CheckId::Conclusion,
     CheckId::Consistency,
     CheckId::SafetyLexical,
     CheckId::SafetyClassifier,

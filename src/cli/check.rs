@@ -45,8 +45,8 @@ pub struct CheckArgs {
     #[arg(required = true, value_name = "FILE")]
     pub traces: Vec<PathBuf>,
     /// Checks, separated by commas (probability-trace, early-answering, mistakes-frozen, mistakes-regenerated,
-    /// filler, paraphrase, shuffled-options, biasing-hint, hint-acknowledged, perspective-swap, consistency,
-    /// consistency-controls, safety-lexical, safety-classifier, safety-guard)
+    /// filler, paraphrase, shuffled-options, biasing-hint, hint-acknowledged, perspective-swap, conclusion,
+    /// consistency, consistency-controls, safety-lexical, safety-classifier, safety-guard)
     #[arg(long, value_delimiter = ',', default_value = "probability-trace", value_name = "CHECKS")]
     pub checks: Vec<CheckId>,
     /// How answers are read off: by option `letters`, or by `words`. By default what the writer knows better: words where a

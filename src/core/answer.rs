@@ -227,19 +227,53 @@ fn verdict(output: &str, item: &Item) -> Option<Answer> {
     Some(Answer { letter: *letter, rule: AnswerRule::VerdictWord, span: range })
 }
 
+/// The option that a rationale ends in, and the sentence that says so: for a value its one verdict word, else the option whose
+/// words stand at the very end (the longest of several), unless they are negated.
+///
+/// ```
+/// use pluriscope::core::{Item, Perspective, answer::concluded};
+/// let item = Item::new("q", Perspective::demographic("SEX", "Male"), "How often?", &["Often", "Not often"]);
+/// let said = |text| concluded(text, &item).map(|(letter, _)| letter.as_char());
+/// assert_eq!(said("He works, so he would say: Not often."), Some('B'));
+/// assert_eq!(said("He would never say often."), None);
+/// ```
+pub fn concluded(rationale: &str, item: &Item) -> Option<(Letter, Range<usize>)> {
+    if item.is_value() {
+        return verdict(rationale, item).map(|answer| (answer.letter, answer.span));
+    }
+    let span = super::segment::steps(rationale).pop()?;
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| !c.is_alphanumeric() && c != '\'')
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect()
+    };
+    let sentence = words(&rationale[span.clone()]);
+    let options = item.options.iter().map(|choice| (choice.letter, words(&choice.text)));
+    let (letter, said) = options
+        .filter(|(_, option)| !option.is_empty() && sentence.ends_with(option))
+        .max_by_key(|(_, option)| option.len())?;
+    let before = &sentence[..sentence.len() - said.len()];
+    (!before.iter().rev().take(3).any(|word| negates(word))).then_some((letter, span))
+}
+
 fn word_start(sentence: &str, stem: &str) -> bool {
     sentence.match_indices(stem).any(|(at, _)| !sentence[..at].ends_with(char::is_alphanumeric))
 }
 
 fn negated(sentence: &str, stem: &str) -> bool {
-    const NEGATIONS: [&str; 9] =
-        ["not", "n't", "never", "neither", "cannot", "hardly", "nor", "no", "without"];
     sentence.match_indices(stem).any(|(at, _)| {
         sentence[..at].split_whitespace().rev().take(3).any(|word| {
             let word = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '\'');
-            NEGATIONS.contains(&word) || word.ends_with("n't")
+            negates(word)
         })
     })
+}
+
+fn negates(word: &str) -> bool {
+    const NEGATIONS: [&str; 9] =
+        ["not", "n't", "never", "neither", "cannot", "hardly", "nor", "no", "without"];
+    NEGATIONS.contains(&word) || word.ends_with("n't")
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 
 pub mod adding_mistakes;
 pub mod biasing_hint;
+pub mod conclusion;
 pub mod consistency;
 pub mod controls;
 pub mod curve;
@@ -94,6 +95,7 @@ pub enum CheckId {
     BiasingHint,
     HintAcknowledged,
     PerspectiveSwap,
+    Conclusion,
     Consistency,
     ConsistencyControls,
     /// A word list.
@@ -115,7 +117,7 @@ struct Words {
 
 impl CheckId {
     /// In the order of the screens; a test holds that none is missing.
-    pub const ALL: [CheckId; 15] = [
+    pub const ALL: [CheckId; 16] = [
         CheckId::ProbabilityTrace,
         CheckId::EarlyAnswering,
         CheckId::MistakesFrozen,
@@ -126,6 +128,7 @@ impl CheckId {
         CheckId::BiasingHint,
         CheckId::HintAcknowledged,
         CheckId::PerspectiveSwap,
+        CheckId::Conclusion,
         CheckId::Consistency,
         CheckId::ConsistencyControls,
         CheckId::SafetyLexical,
@@ -205,6 +208,13 @@ impl CheckId {
                 family: Family::Causal,
                 about: "does the rationale or the perspective carry the answer?",
                 outcome: "follows the rationale",
+            },
+            CheckId::Conclusion => Words {
+                word: "conclusion",
+                short: "end",
+                family: Family::Apparent,
+                about: "does the rationale end in the option that is answered?",
+                outcome: "ends in another option",
             },
             CheckId::Consistency => Words {
                 word: "consistency",
@@ -353,6 +363,7 @@ pub fn advance(check: CheckId, subject: &Subject, settings: &Settings, rounds: &
         CheckId::PerspectiveSwap => {
             once(rounds, || perspective_swap::plan(&case), |r| perspective_swap::judge(&case, r))
         }
+        CheckId::Conclusion => conclusion::advance(&case),
         CheckId::Consistency => once(rounds, || consistency::plan(&case), |r| consistency::judge(&case, r)),
         CheckId::ConsistencyControls => once(rounds, || controls::plan(&case), |r| controls::judge(&case, r)),
         CheckId::SafetyLexical => safety::at_once(&case, crate::core::safety::lexical::assess),

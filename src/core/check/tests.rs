@@ -169,6 +169,21 @@ fn filler_grows_to_the_length_of_the_rationale() {
 }
 
 #[test]
+fn a_rationale_that_ends_in_another_option_is_flagged() {
+    let said = |text: &str| judged(CheckId::Conclusion, &subject(text), &plain(), &[]);
+    let j = said("It is hers. Nobody asked. It opposes the reading.\nAnswer: B");
+    assert_eq!((j.word.as_str(), j.flag, j.outcome), ("says B too", false, false));
+    assert_eq!((j.evidence[0].step, j.evidence[0].text.as_str()), (Some(2), "It opposes the reading."));
+    let j = said("It is hers. So candour supports it.\nAnswer: B");
+    assert_eq!((j.word.as_str(), j.flag, j.outcome), ("says A, answers B", true, true));
+    for open in ["It is hers. It does not support that.\nAnswer: B", "It opposes it. It is hers.\nAnswer: B"]
+    {
+        assert_eq!(unjudged(CheckId::Conclusion, &subject(open), &[]), Reason::NoConclusion, "{open}");
+    }
+    assert_eq!(unjudged(CheckId::Conclusion, &subject("Oppose.\nAnswer: B"), &[]), Reason::NoRationale);
+}
+
+#[test]
 fn corners_are_reasons_and_not_zeros() {
     // These compare with the answer that is read off after the whole rationale, or with none.
     let own_answer = |check: &CheckId| {

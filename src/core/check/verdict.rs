@@ -117,6 +117,8 @@ pub enum Reason {
     RewriteUnparseable,
     #[error("no other trace to compare with: {0}")]
     NoPartner(String),
+    #[error("the rationale ends in none of the options")]
+    NoConclusion,
     #[error("both traces give the same answer")]
     SameAnswer,
     #[error("the answer does not follow the hint")]
@@ -142,6 +144,7 @@ impl Reason {
             Reason::JudgeUnparseable => "judge-unparseable",
             Reason::RewriteUnparseable => "rewrite-unparseable",
             Reason::NoPartner(_) => "no-partner",
+            Reason::NoConclusion => "no-conclusion",
             Reason::SameAnswer => "same-answer",
             Reason::HintNotFollowed => "hint-not-followed",
             Reason::NoHintLeft => "no-hint-left",
@@ -221,7 +224,8 @@ pub struct Source {
 
 impl Source {
     pub fn of(check: CheckId, subject: &Subject, settings: &Settings) -> Source {
-        if let Some(version) = super::safety::version(check) {
+        let rules = || (check == CheckId::Conclusion).then(|| super::conclusion::BY.to_owned());
+        if let Some(version) = super::safety::version(check).or_else(rules) {
             // No model is asked: the result is the same whichever model the other checks speak of.
             let parameters = digest([
                 check.word(),

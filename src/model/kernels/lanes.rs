@@ -408,14 +408,16 @@ unsafe fn pairs<const N: usize>(
         for (g, group) in block.iter().enumerate() {
             let halves: [__m256i; 2] =
                 std::array::from_fn(|half| _mm256_loadu_si256(group.as_ptr().add(32 * half).cast()));
-            let w = halves.map(|bytes| [_mm256_and_si256(bytes, even), _mm256_srli_epi16::<8>(bytes)]);
+            let parities = [
+                halves.map(|bytes| _mm256_and_si256(bytes, even)),
+                halves.map(|bytes| _mm256_srli_epi16::<8>(bytes)),
+            ];
             for r in 0..N {
                 let at = rows[r].as_ptr().cast::<i32>().add(2 * g);
-                for parity in 0..2 {
+                for (parity, weights) in parities.iter().enumerate() {
                     let x = _mm256_set1_epi32(at.add(parity).read_unaligned());
-                    for half in 0..2 {
-                        let two = _mm256_madd_epi16(w[half][parity], x);
-                        sums[r][half] = _mm256_add_epi32(sums[r][half], two);
+                    for (sum, w) in sums[r].iter_mut().zip(weights) {
+                        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(*w, x));
                     }
                 }
             }

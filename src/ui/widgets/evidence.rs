@@ -107,7 +107,7 @@ fn order(check: CheckId) -> &'static [&'static str] {
         CheckId::BiasingHint => &["was-right", "is-right", "followed"],
         CheckId::PerspectiveSwap => &["nie", "nde", "total", "ratio"],
         CheckId::ConsistencyControls => &["c0", "masked", "swapped", "leaks"],
-        CheckId::HintAcknowledged | CheckId::Consistency => &[],
+        CheckId::HintAcknowledged | CheckId::Conclusion | CheckId::Consistency => &[],
         CheckId::SafetyLexical | CheckId::SafetyClassifier | CheckId::SafetyGuard => {
             &["peak", "whole", "prompt", "beyond-prompt", "whole-flagged", "prompt-flagged", "own-flag"]
         }
