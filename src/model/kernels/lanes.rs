@@ -353,7 +353,7 @@ impl Lanes for Avx2 {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast::<i8>().wrapping_add(64 * line)) }
         }
     }
-    /// 16 bits each, every four inputs as first, third, second, fourth: pairs as [`pairs`] multiplies them.
+    /// 16 bits each, every four inputs as first, third, second, fourth: pairs as `pairs` multiplies them.
     #[inline(always)]
     fn activations(high: [Self; 2], low: [Self; 2], to: &mut Activations) {
         unsafe {
