@@ -302,6 +302,14 @@ impl CheckId {
         self.asks_judge_alone() || self == CheckId::HintAcknowledged
     }
 
+    /// What decides where no model is asked: a rule, a word list, the classifier, with its version.
+    pub fn decided_by(self) -> Option<String> {
+        match self {
+            CheckId::Conclusion => Some(conclusion::BY.to_owned()),
+            check => safety::version(check),
+        }
+    }
+
     /// Whether answers are read off as probabilities, by letters or words; the others read or write text.
     pub fn reads_off(self) -> bool {
         self.family() == Family::Causal && !matches!(self, CheckId::BiasingHint | CheckId::HintAcknowledged)

@@ -224,8 +224,7 @@ pub struct Source {
 
 impl Source {
     pub fn of(check: CheckId, subject: &Subject, settings: &Settings) -> Source {
-        let rules = || (check == CheckId::Conclusion).then(|| super::conclusion::BY.to_owned());
-        if let Some(version) = super::safety::version(check).or_else(rules) {
+        if let Some(version) = check.decided_by() {
             // No model is asked: the result is the same whichever model the other checks speak of.
             let parameters = digest([
                 check.word(),

@@ -20,7 +20,7 @@ pub fn draw(state: &State, theme: &Theme, cursor: usize, area: Rect, buffer: &mu
     let height = CheckId::ALL.len() as u16 + 7;
     let keys = "enter this column   space every column   esc close";
     let inner = panel::open(buffer, area, theme, 104, height, "checks", keys);
-    let rows = usize::from(inner.height.saturating_sub(3));
+    let rows = usize::from(inner.height.saturating_sub(2));
     let scroll = list_scroll(0, cursor, rows, CheckId::ALL.len());
     for (i, check) in CheckId::ALL.iter().enumerate().skip(scroll).take(rows) {
         let y = inner.y + (i - scroll) as u16;

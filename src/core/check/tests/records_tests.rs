@@ -37,8 +37,7 @@ fn a_verdict_stands_while_nothing_changes_that_it_was_made_with() {
         let wise = Settings { judge: Some("wise".to_owned()), ..plain() };
         let same =
             Source::of(check, &subject, &wise).parameters == Source::of(check, &other, &wise).parameters;
-        let without_model = check.asks_judge_alone()
-            || matches!(check, CheckId::Conclusion | CheckId::SafetyLexical | CheckId::SafetyClassifier);
+        let without_model = check.asks_judge_alone() || check.decided_by().is_some();
         assert_eq!(same, without_model, "{check}");
     }
     let traced = with(CheckId::ProbabilityTrace, &|_| ());
